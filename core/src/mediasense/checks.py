@@ -1,0 +1,110 @@
+"""Ask providers for real whether they can be used."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mediasense.connection import find_credential
+from mediasense.dispatch import Dispatcher
+from mediasense.errors import (
+    AuthenticationError,
+    MediasenseError,
+    MissingCredentials,
+    Timeout,
+    UnknownModel,
+    UnsupportedModality,
+)
+from mediasense.types import Provider, Question
+
+Status = Literal[
+    "ready", "no credentials", "unauthorised", "unknown model", "unreachable", "failed", "unchecked"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What came of asking one provider.
+
+    Attributes:
+        provider: Its name.
+        status: In a word or two. ``ready``: reached, credentials accepted, default model listed.
+        detail: What is wrong, or ``""``.
+        seconds: How long it took.
+    """
+
+    provider: str
+    status: Status
+    detail: str
+    seconds: float
+
+
+def check_providers(
+    dispatcher: Dispatcher, providers: tuple[Provider, ...], question: Question
+) -> tuple[Check, ...]:
+    """Ask every provider for its models, all at once.
+
+    Args:
+        dispatcher: Whose plugins to ask.
+        providers: Whom to ask.
+        question: How to reach them; its timeout bounds the whole.
+    """
+    found: dict[str, Check] = {}
+
+    def run(provider: Provider) -> None:
+        found[provider.name] = check(dispatcher, provider, question)
+
+    # Daemons: Ctrl-C does not wait for services that do not answer.
+    threads = [threading.Thread(target=run, args=(p,), daemon=True) for p in providers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tuple(found[provider.name] for provider in providers)
+
+
+def check(dispatcher: Dispatcher, provider: Provider, question: Question) -> Check:
+    """Ask one provider for its models, and look for its default model among them."""
+    started = time.perf_counter()
+    status: Status = "ready"
+    detail = ""
+    try:
+        if _needs_key(provider) and find_credential(provider, question.access) is None:
+            status = "no credentials"
+        else:
+            names = {
+                model.name for model in dispatcher.models(replace(question, provider=provider.name))
+            }
+            if provider.default_model is not None and not _lists(names, provider.default_model):
+                status, detail = "unknown model", f"{provider.default_model} is not listed"
+    except MissingCredentials as error:
+        status, detail = "no credentials", error.message
+    except AuthenticationError as error:
+        status, detail = "unauthorised", error.message
+    except (UnsupportedModality, UnknownModel) as error:
+        # Reached, and let in as far as can be told; it only has no listing.
+        status, detail = "unchecked", error.message
+    except MediasenseError as error:
+        unreachable = isinstance(error, Timeout) or getattr(error, "status", None) is None
+        status, detail = "unreachable" if unreachable else "failed", error.message
+    return Check(
+        provider=provider.name,
+        status=status,
+        detail=detail,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _needs_key(provider: Provider) -> bool:
+    rules = provider.credentials
+    return rules is not None and rules.required and not rules.ambient
+
+
+def _lists(names: set[str], model: str) -> bool:
+    # Some services list "models/NAME" or "NAME:tag" for what is asked as NAME.
+    return any(
+        name == model or name.endswith(f"/{model}") or name.partition(":")[0] == model
+        for name in names
+    )

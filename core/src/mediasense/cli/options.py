@@ -1,0 +1,209 @@
+"""Options that several commands share, as records.
+
+:func:`spread` lets a command take such a record as one parameter: each of its fields becomes an
+option of the command.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from mediasense.errors import UsageError
+from mediasense.types import Access, Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderOptions:
+    """Who is asked, and how it is reached."""
+
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider",
+            "-p",
+            metavar="NAME",
+            help="Who answers; see [bold]mediasense providers[/bold]. By default the first whose "
+            "key is set, or this device.",
+            rich_help_panel="Provider",
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Ask at this address. Without --provider: any server that speaks the OpenAI "
+            "protocol.",
+            rich_help_panel="Provider",
+        ),
+    ] = None
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VARIABLE",
+            help="The environment variable that holds the key.",
+            rich_help_panel="Provider",
+        ),
+    ] = None
+    credentials: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A service account's JSON file.",
+            rich_help_panel="Provider",
+        ),
+    ] = None
+    project: Annotated[
+        str | None, typer.Option(help="The cloud project.", rich_help_panel="Provider")
+    ] = None
+    location: Annotated[
+        str | None, typer.Option(help="The cloud location.", rich_help_panel="Provider")
+    ] = None
+    api_version: Annotated[
+        str | None,
+        typer.Option(help="The version of the provider's API.", rich_help_panel="Provider"),
+    ] = None
+    allow_http: Annotated[
+        bool,
+        typer.Option(
+            "--allow-http",
+            help="Allow plain http to another machine.",
+            rich_help_panel="Provider",
+        ),
+    ] = False
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            metavar="SECONDS",
+            help="How long to wait for the provider. (default: 600)",
+            rich_help_panel="Provider",
+        ),
+    ] = None
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=10,
+            metavar="N",
+            help="How often to try again after a failure that can pass. (default: 2)",
+            rich_help_panel="Provider",
+        ),
+    ] = None
+
+    @property
+    def access(self) -> Access:
+        """How the provider is reached."""
+        return Access(
+            base_url=self.base_url,
+            api_key_env=self.api_key_env,
+            credentials_file=self.credentials,
+            project=self.project,
+            location=self.location,
+            api_version=self.api_version,
+            allow_http=self.allow_http,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions:
+    """What the answer is to be like."""
+
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="The model. (default: the provider's)"),
+    ] = None
+    max_output_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most so many tokens of answer.")
+    ] = None
+    temperature: Annotated[
+        float | None, typer.Option(min=0, metavar="T", help="Sampling temperature.")
+    ] = None
+    schema: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A JSON Schema; the answer is JSON that fits it."),
+    ] = None
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print the answer and how it was made, as JSON."),
+    ] = False
+    stream: Annotated[
+        bool,
+        typer.Option("--stream", help="Print the answer as it is written."),
+    ] = False
+
+    @property
+    def json_schema(self) -> str | None:
+        """The schema, as JSON text.
+
+        Raises:
+            UsageError: The file cannot be read, or is no JSON object.
+        """
+        if self.schema is None:
+            return None
+        try:
+            parsed = json.loads(Path(self.schema).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--schema {self.schema}: {error}", hint="give a JSON file") from None
+        if not isinstance(parsed, dict):
+            raise UsageError(f"--schema {self.schema} is no JSON object", hint="give a JSON Schema")
+        return json.dumps(parsed)
+
+
+def question(
+    prompt: str | None, provider: ProviderOptions, answer: AnswerOptions | None = None
+) -> Question:
+    """The question that the shared options make."""
+    from mediasense.api import default_dispatcher
+
+    config = default_dispatcher().config
+    return Question(
+        prompt=prompt,
+        provider=provider.provider,
+        model=answer.model if answer else None,
+        access=provider.access,
+        timeout=config.timeout if provider.timeout is None else provider.timeout,
+        retries=config.retries if provider.retries is None else provider.retries,
+        max_output_tokens=answer.max_output_tokens if answer else None,
+        temperature=answer.temperature if answer else None,
+        json_schema=answer.json_schema if answer else None,
+    )
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn each parameter that is an options record into one parameter for each of its fields."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, type[Any]] = {}
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        if not is_dataclass(parameter.annotation):
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        groups[parameter.name] = parameter.annotation  # type: ignore[assignment]
+        hints = get_type_hints(parameter.annotation, include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                item.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=item.default,
+                annotation=hints[item.name],
+            )
+            for item in fields(parameter.annotation)
+        ]
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{item.name: values.pop(item.name) for item in fields(group)})
+        command(**values)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    del run.__wrapped__
+    return run

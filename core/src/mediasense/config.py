@@ -1,0 +1,86 @@
+"""The user's own settings: one small TOML file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mediasense.errors import ConfigError
+
+FILE_VARIABLE = "MEDIASENSE_CONFIG"
+PROVIDER_VARIABLE = "MEDIASENSE_PROVIDER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What the config file may say.
+
+    Attributes:
+        provider: The provider to use when none is named.
+        disable_plugins: Names of plugins that are not to be loaded.
+        timeout: Seconds to wait for a provider.
+        retries: How often to try again after a failure that can pass.
+    """
+
+    provider: str | None = None
+    disable_plugins: tuple[str, ...] = ()
+    timeout: float = 600.0
+    retries: int = 2
+
+
+def config_path() -> Path:
+    """Where the config file is, or would be."""
+    if named := os.environ.get(FILE_VARIABLE):
+        return Path(named).expanduser()
+    import platformdirs
+
+    return platformdirs.user_config_path("mediasense") / "config.toml"
+
+
+def load_config() -> Config:
+    """Read the config file; without one, the defaults.
+
+    Raises:
+        ConfigError: It cannot be read, is no TOML, or says something unknown.
+    """
+    path = config_path()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="check the file") from None
+    import tomllib
+
+    try:
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}", hint="mend the file") from None
+    return Config(**{name: _checked(path, name, value) for name, value in settings.items()})
+
+
+def _checked(path: Path, name: str, value: object) -> Any:
+    kinds: dict[str, tuple[type, ...]] = {
+        "provider": (str,),
+        "disable_plugins": (list,),
+        "timeout": (int, float),
+        "retries": (int,),
+    }
+    if name not in kinds:
+        known = [field.name for field in fields(Config)]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        raise ConfigError(f"{path}: unknown setting {name!r}", hint=hint)
+    if not isinstance(value, kinds[name]) or isinstance(value, bool):
+        wanted = " or ".join(kind.__name__ for kind in kinds[name])
+        raise ConfigError(f"{path}: {name} is not a {wanted}", hint="mend the file")
+    if isinstance(value, list):
+        if not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{path}: {name} is not a list of names", hint="mend the file")
+        return tuple(value)
+    if isinstance(value, int | float) and value < 0:
+        raise ConfigError(f"{path}: {name} is negative", hint="mend the file")
+    return value

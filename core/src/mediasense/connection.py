@@ -1,0 +1,264 @@
+"""Where a request goes, and with which key.
+
+The one place that reads keys. Its rules, in words:
+
+* A provider's key comes from its own variables and is sent to its own hosts only.
+* With another base URL, only a key that the user names for it is sent: the variable given as
+  ``api_key_env``, or ``MEDIASENSE_API_KEY``.
+* A server on this machine may do without a key.
+* Plain http to another machine is refused unless the user asks for it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from mediasense.errors import MissingCredentials, UnsafeEndpoint, UsageError
+from mediasense.types import Access, Provider, Request
+
+OWN_KEY_VARIABLE = "MEDIASENSE_API_KEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What was found, and where.
+
+    Attributes:
+        source: The name of the variable, or the path of the file.
+        key: The key; ``None`` for a file. Never shown by ``repr``.
+        file: The credentials file; ``None`` for a key.
+    """
+
+    source: str
+    key: str | None = field(default=None, repr=False)
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Everything a client needs, and what tells two clients apart.
+
+    Attributes:
+        provider: The provider's name.
+        base_url: Checked, without a trailing slash; ``""`` for providers that have none.
+        key: The key, or ``None``. Never shown by ``repr``.
+        credentials_file: The credentials file, or ``None``.
+        source: The name of the variable or file the credentials came from, for error messages.
+        access: What the user asked for.
+        timeout: Seconds.
+        retries: How often to try again.
+    """
+
+    provider: str
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+    credentials_file: Path | None = None
+    source: str | None = None
+    access: Access = Access()
+    timeout: float = 600.0
+    retries: int = 2
+
+
+def connect(request: Request) -> Connection:
+    """Find the base URL and the credentials for a request.
+
+    Args:
+        request: Any request; its provider and access say where to look.
+
+    Returns:
+        What a client is made from.
+
+    Raises:
+        MissingCredentials: No key was found, or a credentials file is not there.
+        UnsafeEndpoint: The base URL would expose a key or media.
+        UsageError: The provider has no base URL and none was given.
+    """
+    provider, access = request.provider, request.access
+    base_url = _base_url(provider, access)
+    credential = _credential(provider, access, base_url)
+    return Connection(
+        provider=provider.name,
+        base_url=base_url,
+        key=credential.key if credential else None,
+        credentials_file=credential.file if credential else None,
+        source=credential.source if credential else None,
+        access=access,
+        timeout=request.timeout,
+        retries=request.retries,
+    )
+
+
+def find_credential(provider: Provider, access: Access = Access()) -> Credential | None:
+    """The credentials a request to this provider would use, or ``None`` when there are none.
+
+    Raises:
+        MissingCredentials: The user named a variable or a file, and it is not there.
+    """
+    if access.credentials_file is not None:
+        return _file(access.credentials_file)
+    if access.api_key_env is not None:
+        credential = _variable(access.api_key_env)
+        if credential is None:
+            raise MissingCredentials(
+                f"{access.api_key_env} is not set", hint=f"type: export {access.api_key_env}=..."
+            )
+        return credential
+    if provider.credentials is None:
+        return None
+    for name in provider.credentials.file_variables:
+        if value := os.environ.get(name):
+            return Credential(source=name, file=_file(value, variable=name).file)
+    for name in provider.credentials.variables:
+        if credential := _variable(name):
+            return credential
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+Client = TypeVar("Client")
+
+
+def shared(make: Callable[[Connection], Client]) -> Callable[[Connection], Client]:
+    """Make one client for each connection, for all threads: a decorator for plugins.
+
+    A client is dear to make and safe to share; one for each call costs more than the call.
+    """
+    clients: dict[Connection, Client] = {}
+    lock = threading.Lock()
+
+    def client(connection: Connection) -> Client:
+        with lock:
+            if connection not in clients:
+                clients[connection] = make(connection)
+            return clients[connection]
+
+    return client
+
+
+def _base_url(provider: Provider, access: Access) -> str:
+    if access.base_url is not None:
+        return _checked(access.base_url, "--base-url", access)
+    for name in provider.base_url_variables:
+        if value := os.environ.get(name, "").strip():
+            return _checked(value, name, access)
+    if provider.base_url is not None:
+        return _checked(provider.base_url, provider.name, access)
+    if provider.base_url_variables or provider.takes_any_base_url:
+        wanted = " or ".join(("--base-url", *provider.base_url_variables))
+        raise UsageError(f"{provider.name} has no base URL of its own", hint=f"give {wanted}")
+    return ""
+
+
+def _checked(url: str, origin: str, access: Access) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise UnsafeEndpoint(f"{origin}: {error}", hint="give https://HOST/PATH") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UnsafeEndpoint(f"{origin} is not an http or https URL", hint="give https://HOST/PATH")
+    if parts.username is not None or parts.password is not None:
+        raise UnsafeEndpoint(
+            f"{origin} holds a user name or password",
+            hint="give the key with --api-key-env NAME instead",
+        )
+    if parts.query or parts.fragment or not url.isascii() or any(c.isspace() for c in url):
+        raise UnsafeEndpoint(
+            f"{origin} has a query, a fragment or stray characters",
+            hint="give https://HOST/PATH and nothing after it",
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname) and not access.allow_http:
+        raise UnsafeEndpoint(
+            f"{parts.hostname}{f':{port}' if port else ''} would be reached without encryption",
+            hint="use https, or add --allow-http if the network between is your own",
+        )
+    return url.rstrip("/")
+
+
+def _credential(provider: Provider, access: Access, base_url: str) -> Credential | None:
+    named = access.api_key_env is not None or access.credentials_file is not None
+    if named or _belongs(provider, access, base_url):
+        credential = find_credential(provider, access)
+    else:
+        credential = _variable(OWN_KEY_VARIABLE)
+    if credential is not None:
+        return credential
+    rules = provider.credentials
+    if rules is None or not rules.required or rules.ambient:
+        return None
+    host = urlsplit(base_url).hostname or ""
+    if is_loopback(host):
+        return None
+    raise _missing(provider, access, host)
+
+
+def _belongs(provider: Provider, access: Access, base_url: str) -> bool:
+    """Whether the provider's own key may go to ``base_url``."""
+    if access.base_url is None:
+        return True
+    if provider.takes_any_base_url or (provider.base_url is None and not provider.hosts):
+        return True
+    target = urlsplit(base_url)
+    if provider.base_url is not None and _origin(target) == _origin(urlsplit(provider.base_url)):
+        return True
+    host = target.hostname or ""
+    return target.scheme == "https" and any(
+        host == domain or host.endswith(f".{domain}") for domain in provider.hosts
+    )
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _missing(provider: Provider, access: Access, host: str) -> MissingCredentials:
+    assert provider.credentials is not None
+    own = provider.credentials.variables
+    if access.base_url is not None and not provider.takes_any_base_url:
+        unused = next((name for name in own if os.environ.get(name)), None)
+        kept = f"{unused} is not sent to {host}" if unused else f"no key was named for {host}"
+        return MissingCredentials(
+            f"{provider.name}: {kept}",
+            hint=f"type --api-key-env {unused or 'NAME'}, or set {OWN_KEY_VARIABLE}",
+        )
+    names = [*provider.credentials.file_variables, *own]
+    return MissingCredentials(
+        f"no key for {provider.name}{f' at {host}' if provider.takes_any_base_url else ''}",
+        hint=f"type: export {names[0]}=... (or --api-key-env NAME)",
+    )
+
+
+def _variable(name: str) -> Credential | None:
+    key = os.environ.get(name, "").strip()
+    if not key:
+        return None
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise MissingCredentials(
+            f"{name} holds characters that no key has",
+            hint=f"set {name} again, without line breaks",
+        )
+    return Credential(source=name, key=key)
+
+
+def _file(value: str, *, variable: str | None = None) -> Credential:
+    path = Path(value).expanduser()
+    if not path.is_file():
+        origin = f"{variable} names {path}" if variable else str(path)
+        raise MissingCredentials(f"{origin}, which is not a file", hint="check the path")
+    return Credential(source=str(path), file=path)

@@ -1,0 +1,350 @@
+"""Every error mediasense raises on purpose.
+
+::
+
+    MediasenseError                 1
+    ├── UsageError                  2   options that contradict each other
+    ├── ConfigError                 3   a config file or variable that cannot be used
+    ├── PluginError                 4   a plugin that breaks the contract
+    │   ├── NoPlugins               5   nothing is installed that could answer
+    │   └── ProviderConflict        6   two plugins claim one provider
+    ├── UnknownProvider             7
+    ├── MissingCredentials          8   no key, or a credentials file that cannot be used
+    ├── UnsafeEndpoint              9   a base URL that would expose a key or media
+    ├── UnsupportedModality        10   the provider or model does not take this
+    ├── MediaError                 20
+    │   ├── MediaNotFound          21
+    │   ├── UnsupportedMedia       22   not an image, video or sound, or not one the provider takes
+    │   ├── CorruptMedia           23
+    │   └── MediaTooLarge          24
+    ├── BudgetExceeded             30
+    └── ProviderError              40
+        ├── AuthenticationError    41   401
+        │   └── PermissionDenied   42   403
+        ├── RateLimited            43   429
+        ├── RequestRejected        44   400, 409, 422 and other 4xx, 3xx
+        │   ├── UnknownModel       45   404
+        │   └── RequestTooLarge    46   413
+        ├── ContentBlocked         47   a refusal or a safety block
+        ├── ProviderUnavailable    48   503, 529
+        │   ├── ServerError        49   other 5xx
+        │   └── ConnectionFailed   50   refused, reset, no such host, bad TLS
+        ├── Timeout                51   408, or no answer in time
+        └── InvalidAnswer          52   an answer that is not one: HTML, broken JSON, nothing in it
+
+The number is the exit code of the command line; Ctrl-C is 130. A message says what happened, to
+what, and ends with the next thing to type.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AuthenticationError",
+    "BudgetExceeded",
+    "ConfigError",
+    "ConnectionFailed",
+    "ContentBlocked",
+    "CorruptMedia",
+    "InvalidAnswer",
+    "MediaError",
+    "MediaNotFound",
+    "MediaTooLarge",
+    "MediasenseError",
+    "MissingCredentials",
+    "NoPlugins",
+    "PermissionDenied",
+    "PluginError",
+    "ProviderConflict",
+    "ProviderError",
+    "ProviderUnavailable",
+    "RateLimited",
+    "RequestRejected",
+    "RequestTooLarge",
+    "ServerError",
+    "Timeout",
+    "UnknownModel",
+    "UnknownProvider",
+    "UnsafeEndpoint",
+    "UnsupportedMedia",
+    "UnsupportedModality",
+    "UsageError",
+    "error_for_status",
+]
+
+
+class MediasenseError(Exception):
+    """The root: anything the command line reports in one line, without a traceback.
+
+    Args:
+        message: What happened, and to what.
+        hint: The next thing to type or do; joined to the message.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message}; {hint}" if hint else message)
+
+
+class UsageError(MediasenseError):
+    """Options or arguments that contradict each other."""
+
+    exit_code = 2
+
+
+class ConfigError(MediasenseError):
+    """A config file or environment variable that cannot be used."""
+
+    exit_code = 3
+
+
+class PluginError(MediasenseError):
+    """A plugin is broken, or breaks the contract of :mod:`mediasense.hookspecs`."""
+
+    exit_code = 4
+
+
+class NoPlugins(PluginError):
+    """No installed plugin could answer."""
+
+    exit_code = 5
+
+
+class ProviderConflict(PluginError):
+    """Two plugins claim one provider name."""
+
+    exit_code = 6
+
+
+class UnknownProvider(MediasenseError):
+    """No installed plugin offers the provider that was asked for."""
+
+    exit_code = 7
+
+
+class MissingCredentials(MediasenseError):
+    """No key was found, or a credentials file cannot be used."""
+
+    exit_code = 8
+
+
+class UnsafeEndpoint(MediasenseError):
+    """A base URL that would send a key or media where it should not go."""
+
+    exit_code = 9
+
+
+class UnsupportedModality(MediasenseError):
+    """The provider, or the model, does not take this kind of media or request."""
+
+    exit_code = 10
+
+
+class MediaError(MediasenseError):
+    """Something is wrong with the media; nothing was sent."""
+
+    exit_code = 20
+
+
+class MediaNotFound(MediaError):
+    """There is no readable file at that path."""
+
+    exit_code = 21
+
+
+class UnsupportedMedia(MediaError):
+    """The bytes are not an image, video or sound, or not a type the provider takes."""
+
+    exit_code = 22
+
+
+class CorruptMedia(MediaError):
+    """The file is truncated or damaged."""
+
+    exit_code = 23
+
+
+class MediaTooLarge(MediaError):
+    """The file has more bytes, pixels or seconds than the provider takes."""
+
+    exit_code = 24
+
+
+class BudgetExceeded(MediasenseError):
+    """The call would cost more than the user allowed."""
+
+    exit_code = 30
+
+
+class ProviderError(MediasenseError):
+    """The provider was asked, and failed or refused.
+
+    Args:
+        message: What happened; never holds a key or media.
+        hint: The next thing to type or do.
+        status: The HTTP status, where there was one.
+        retry_after: Seconds the service asked to wait, where it said.
+    """
+
+    exit_code = 40
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class AuthenticationError(ProviderError):
+    """The provider does not accept the credentials (401)."""
+
+    exit_code = 41
+
+
+class PermissionDenied(AuthenticationError):
+    """The credentials are valid and may not do this (403)."""
+
+    exit_code = 42
+
+
+class RateLimited(ProviderError):
+    """Too many requests, or the quota is used up (429)."""
+
+    exit_code = 43
+
+
+class RequestRejected(ProviderError):
+    """The provider does not accept the request (400, 422 and other 4xx; redirects)."""
+
+    exit_code = 44
+
+
+class UnknownModel(RequestRejected):
+    """The provider does not know the model or the path (404)."""
+
+    exit_code = 45
+
+
+class RequestTooLarge(RequestRejected):
+    """The provider does not take a request of this size (413)."""
+
+    exit_code = 46
+
+
+class ContentBlocked(ProviderError):
+    """The model or a filter of the provider refused to answer."""
+
+    exit_code = 47
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider is overloaded, down or out of reach (503)."""
+
+    exit_code = 48
+
+
+class ServerError(ProviderUnavailable):
+    """The provider failed inside (500 and other 5xx)."""
+
+    exit_code = 49
+
+
+class ConnectionFailed(ProviderUnavailable):
+    """No connection, or one that broke before the answer was whole."""
+
+    exit_code = 50
+
+
+class Timeout(ProviderError):
+    """No answer in time (408, or the timeout of the request)."""
+
+    exit_code = 51
+
+
+class InvalidAnswer(ProviderError):
+    """The provider answered with something that is not an answer."""
+
+    exit_code = 52
+
+
+_BY_STATUS: dict[int, type[ProviderError]] = {
+    401: AuthenticationError,
+    403: PermissionDenied,
+    404: UnknownModel,
+    408: Timeout,
+    413: RequestTooLarge,
+    429: RateLimited,
+    503: ProviderUnavailable,
+    504: Timeout,
+    529: ProviderUnavailable,
+}
+
+
+def error_for_status(
+    status: int,
+    detail: str,
+    *,
+    provider: str,
+    model: str | None = None,
+    credential: str | None = None,
+    retry_after: float | None = None,
+) -> ProviderError:
+    """Make the error for an HTTP status, the same for every plugin.
+
+    Args:
+        status: The HTTP status, 300 or above.
+        detail: What the service said, in one line and without any key.
+        provider: The provider that was asked.
+        model: The model that was asked for.
+        credential: The *name* of the variable or file the key came from.
+        retry_after: Seconds the service asked to wait.
+
+    Returns:
+        The error to raise, of the most specific class.
+    """
+    kind = _BY_STATUS.get(status)
+    if kind is None:
+        kind = ServerError if status >= 500 else RequestRejected
+    said = f": {detail}" if detail else ""
+    return kind(
+        f"{provider} answered {status}{said}",
+        hint=_hint(kind, provider, model, credential, retry_after),
+        status=status,
+        retry_after=retry_after,
+    )
+
+
+def _hint(
+    kind: type[ProviderError],
+    provider: str,
+    model: str | None,
+    credential: str | None,
+    retry_after: float | None,
+) -> str:
+    if issubclass(kind, PermissionDenied):
+        return f"check what {credential or 'the key'} may do, or the model it may use"
+    if issubclass(kind, AuthenticationError):
+        return f"check {credential or 'the key'} (mediasense providers --check)"
+    if issubclass(kind, RateLimited):
+        wait = f"wait {retry_after:g} s" if retry_after is not None else "wait"
+        return f"{wait} and try again, or check the quota"
+    if issubclass(kind, UnknownModel):
+        named = f"{model!r} may not exist; " if model else ""
+        return f"{named}try: mediasense models --provider {provider}"
+    if issubclass(kind, RequestTooLarge):
+        return "send a smaller file"
+    if issubclass(kind, Timeout):
+        return "try again, or raise --timeout"
+    if issubclass(kind, ProviderUnavailable):
+        return "try again later, or use another --provider"
+    return "check --model and the options"

@@ -1,0 +1,190 @@
+"""JSON over HTTP for plugins without an SDK: safe by default, two functions.
+
+No redirects, no plain http to other machines, the key in one header and to one host, answers of
+bounded size, retries of what can pass, and the errors every plugin raises.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mediasense.body import json_body
+from mediasense.connection import Connection, connect, shared
+from mediasense.errors import (
+    ConnectionFailed,
+    InvalidAnswer,
+    ProviderError,
+    Timeout,
+    error_for_status,
+)
+from mediasense.types import Request
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_RETRIED = (408, 409, 429, 500, 502, 503, 504, 529)
+
+
+def post_json(
+    request: Request, path: str, payload: object, *, key_header: str = "Authorization"
+) -> Any:
+    """Post a payload to the request's provider and return the parsed answer.
+
+    Args:
+        request: The request the hook was given.
+        path: Joined to the base URL.
+        payload: What ``json.dumps`` takes; :class:`mediasense.Base64` stands for media.
+        key_header: The header that carries the key; ``Authorization`` carries it as a bearer.
+
+    Returns:
+        The parsed JSON.
+
+    Raises:
+        ProviderError: Of the class that fits the failure.
+    """
+    return _call(request, "POST", path, payload, key_header)
+
+
+def get_json(request: Request, path: str, *, key_header: str = "Authorization") -> Any:
+    """Get the parsed answer of a path of the request's provider; else as :func:`post_json`."""
+    return _call(request, "GET", path, None, key_header)
+
+
+def _call(request: Request, method: str, path: str, payload: object, key_header: str) -> Any:
+    import urllib3
+
+    connection = connect(request)
+    headers = {"Accept": "application/json", **dict(request.headers)}
+    if connection.key is not None:
+        bearer = key_header.lower() == "authorization"
+        headers[key_header] = f"Bearer {connection.key}" if bearer else connection.key
+    body: Any = None
+    if payload is not None:
+        body = json_body(payload).content()
+        headers["Content-Type"] = "application/json"
+        headers["Content-Length"] = str(len(body))
+    name = request.provider.name
+    try:
+        response = _pool(connection).request(
+            method,
+            f"{connection.base_url}/{path.lstrip('/')}",
+            body=body,
+            headers=headers,
+            redirect=False,
+            preload_content=False,
+        )
+        content = _read(response, name)
+    except urllib3.exceptions.MaxRetryError as error:
+        raise _connection_error(name, error.reason or error) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise _connection_error(name, error) from None
+    if response.status >= 300:
+        raise error_for_status(
+            response.status,
+            _detail(content, connection.key),
+            provider=name,
+            model=request.model,
+            credential=connection.source,
+            retry_after=_seconds(response.headers.get("Retry-After")),
+        )
+    try:
+        return json.loads(content)
+    except ValueError:
+        raise InvalidAnswer(
+            f"{name} answered {response.status} with something that is not JSON",
+            hint="check --base-url",
+        ) from None
+
+
+@shared
+def _pool(connection: Connection) -> PoolManager:
+    import urllib3
+
+    return urllib3.PoolManager(
+        maxsize=64,
+        timeout=urllib3.Timeout(connect=min(connection.timeout, 10.0), read=connection.timeout),
+        retries=urllib3.Retry(
+            total=connection.retries,
+            redirect=0,
+            status_forcelist=_RETRIED,
+            allowed_methods=None,
+            backoff_factor=0.5,
+            backoff_jitter=0.25,
+            backoff_max=8.0,
+            retry_after_max=60,
+            raise_on_status=False,
+        ),
+    )
+
+
+def _read(response: BaseHTTPResponse, name: str) -> bytes:
+    content = response.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+    if len(content) > MAX_ANSWER_BYTES:
+        response.close()
+        raise InvalidAnswer(
+            f"{name} answered with more than {MAX_ANSWER_BYTES >> 20} MiB", hint="check --base-url"
+        )
+    response.release_conn()
+    return content
+
+
+def _connection_error(name: str, reason: Exception) -> ProviderError:
+    import urllib3
+
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return ConnectionFailed(
+            f"cannot connect to {name}", hint="check --base-url and the network"
+        )
+    if isinstance(reason, urllib3.exceptions.TimeoutError):
+        return Timeout(f"{name} did not answer in time", hint="try again, or raise --timeout")
+    return ConnectionFailed(
+        f"the connection to {name} broke ({type(reason).__name__})", hint="try again"
+    )
+
+
+def _detail(content: bytes, key: str | None) -> str:
+    """What the service said about a failure: one short line, without the key."""
+    text = content[:2000].decode("utf-8", "replace")
+    try:
+        parsed = json.loads(content)
+    except ValueError:
+        pass
+    else:
+        text = error_text(parsed) or text
+    return one_line(text, key)
+
+
+def error_text(parsed: object) -> str:
+    """The message in a service's error object, whichever of the common shapes it has."""
+    for _ in range(4):
+        if isinstance(parsed, list) and parsed:
+            parsed = parsed[0]
+        elif isinstance(parsed, dict):
+            parsed = next(
+                (
+                    parsed[name]
+                    for name in ("error", "message", "detail", "msg")
+                    if parsed.get(name)
+                ),
+                "",
+            )
+        else:
+            break
+    return parsed if isinstance(parsed, str) else ""
+
+
+def one_line(text: str, key: str | None = None, *, limit: int = 300) -> str:
+    """A service's words, safe to show: one line, printable, of bounded length, without the key."""
+    if key:
+        text = text.replace(key, "[key]")
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return max(0.0, float(value)) if value is not None else None
+    except ValueError:
+        return None

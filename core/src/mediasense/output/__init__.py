@@ -1,0 +1,1 @@
+"""From answers to what people and programs read; writes to nothing but the stream it is given."""

@@ -1,0 +1,57 @@
+"""The JSON that ``--json`` prints: a stable envelope, documented in ``docs/envelope.md``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from mediasense.media.source import display_name
+from mediasense.types import Analysis, Media
+
+# Raised when a field changes its meaning or goes; new fields do not raise it.
+VERSION = 1
+
+
+def to_json(analysis: Analysis) -> str:
+    """The envelope of an answer, as JSON text of several lines."""
+    return dumps(
+        {
+            "version": VERSION,
+            "text": analysis.text,
+            "data": analysis.data,
+            "provider": analysis.provider,
+            "model": analysis.model,
+            "strategy": analysis.strategy,
+            "finish_reason": analysis.finish_reason,
+            "usage": asdict(analysis.usage) if analysis.usage else None,
+            "media": [_media(item) for item in analysis.media],
+            "segments": [asdict(segment) for segment in analysis.segments],
+            "lines": [asdict(line) for line in analysis.lines],
+            "language": analysis.language,
+            "warnings": list(analysis.warnings),
+            "timings": {name: round(s, 6) for name, s in asdict(analysis.timings).items()},
+        }
+    )
+
+
+def dumps(value: object) -> str:
+    """JSON for people and programs: readable where it can be, and valid with any answer in it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which some models do write
+        return json.dumps(value, indent=2)
+    return text
+
+
+def _media(media: Media) -> dict[str, object]:
+    return {
+        "source": media.uri or (display_name(media.path) if media.path else None),
+        "modality": media.modality,
+        "mime_type": media.mime_type or None,
+        "size": media.size,
+        "width": media.width,
+        "height": media.height,
+        "seconds": media.seconds,
+        "has_sound": media.has_sound,
+    }

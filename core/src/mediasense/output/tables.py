@@ -1,0 +1,26 @@
+"""Tables for people: aligned columns, wrapped on a terminal and whole in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows under their column names on stdout."""
+    if not sys.stdout.isatty():
+        # A program reads this: no wrapping, no colour, and no 70 ms for the library that does it.
+        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+        for row in (tuple(name.upper() for name in columns), *rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            sys.stdout.write("  ".join(cells).rstrip() + "\n")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(columns):
+        table.add_column(name.upper(), no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)

@@ -1,0 +1,635 @@
+"""The frozen records that cross the boundary between core, plugins and users.
+
+Plugins describe what they take with :class:`Provider` and the ``*Limits``; the core hands them a
+prepared :class:`ImageRequest`, :class:`VideoRequest`, :class:`AudioRequest`, :class:`TextRequest`
+or :class:`ModelsRequest`; they return an :class:`Answer`. Users get an :class:`Analysis`.
+
+No record ever holds a key: :class:`Access` holds the *names* of variables and files, and
+:func:`mediasense.connect` looks the key up when the call is made.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeVar
+
+from mediasense.errors import CorruptMedia, MediaNotFound
+
+Modality = Literal["image", "video", "audio", "text"]
+MediaModality = Literal["image", "video", "audio"]
+Option = Literal[
+    "fps", "json_schema", "language", "max_output_tokens", "resolution", "start_end", "temperature"
+]
+AccessOption = Literal["api_version", "credentials_file", "location", "project"]
+Resolution = Literal["low", "medium", "high"]
+Strategy = Literal["images", "native", "transcript", "transcript_then_text"]
+OnText = Callable[[str], None]
+
+MODALITIES: tuple[MediaModality, ...] = ("image", "video", "audio")
+
+
+# --- what a provider takes -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What every modality says. A limit of ``None`` is one the provider does not state.
+
+    Attributes:
+        mime_types: MIME types the provider takes, the preferred one first.
+        max_bytes: Bytes of one item, before any encoding.
+        max_request_bytes: Bytes of all items of one request together, before any encoding.
+        uri_schemes: Schemes of URIs the service fetches itself, such as ``https`` or ``gs``;
+            ``youtube`` stands for https links to YouTube.
+        default_model: The model for this modality, where it is not the provider's default.
+        options: The request options this provider honours; the core refuses every other one.
+        streaming: Whether the answer can arrive piece by piece.
+    """
+
+    mime_types: tuple[str, ...] = ()
+    max_bytes: int | None = None
+    max_request_bytes: int | None = None
+    uri_schemes: tuple[str, ...] = ()
+    default_model: str | None = None
+    options: tuple[Option, ...] = ()
+    streaming: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits(Limits):
+    """What a provider takes of still images.
+
+    Attributes:
+        answers: Whether a prompt is answered. ``False``: it reads what is there, whatever is asked.
+        max_items: Images in one request.
+        max_pixels: Width times height of one image.
+        max_side: The longer side of one image, in pixels.
+    """
+
+    answers: bool = True
+    max_items: int | None = None
+    max_pixels: int | None = None
+    max_side: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoLimits(Limits):
+    """What a provider takes of video as video; frames are images.
+
+    Attributes:
+        answers: As for :class:`ImageLimits`.
+        max_seconds: Length of one video.
+        max_upload_bytes: Bytes of one file through the provider's own file storage, where it has
+            one that the plugin uses; ``max_bytes`` is then the limit of what goes inline.
+    """
+
+    answers: bool = True
+    max_seconds: float | None = None
+    max_upload_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioLimits(Limits):
+    """What a provider takes of sound.
+
+    Attributes:
+        transcribes: A request without a prompt gives the speech as text.
+        answers: A request with a prompt gives an answer about the sound.
+        timestamps: Transcripts come with segments that carry start and end.
+        max_seconds: Length of one recording.
+        max_upload_bytes: As for :class:`VideoLimits`.
+        answer_model: The model for prompted requests, where it is not ``default_model``.
+    """
+
+    transcribes: bool = False
+    answers: bool = False
+    timestamps: bool = False
+    max_seconds: float | None = None
+    max_upload_bytes: int | None = None
+    answer_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextLimits(Limits):
+    """What a provider takes of text alone (``generate``). There is nothing to limit yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRule:
+    """What the models of one name pattern take, in place of what the provider says.
+
+    Attributes:
+        pattern: A shell-style pattern over the model name, such as ``gpt-audio*``.
+        image, video, audio, text: The whole truth for these models; ``None`` is "cannot".
+    """
+
+    pattern: str
+    image: ImageLimits | None = None
+    video: VideoLimits | None = None
+    audio: AudioLimits | None = None
+    text: TextLimits | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Where a provider's key may be found.
+
+    Attributes:
+        variables: Environment variables that hold a key, the first one set wins.
+        file_variables: Environment variables that name a credentials file.
+        required: Whether a call without credentials is refused before it is made. Never for a
+            server on this machine.
+        ambient: What the provider's SDK can find by itself, in words; empty for nothing.
+    """
+
+    variables: tuple[str, ...] = ()
+    file_variables: tuple[str, ...] = ()
+    required: bool = True
+    ambient: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One service, server or engine that a user can name, and what it really takes.
+
+    A modality of ``None`` means "cannot". Anything not known to be supported is left out.
+
+    Attributes:
+        name: What users type after ``--provider``: lower-case letters, digits, ``_`` and ``-``.
+        description: One line for the table of providers.
+        kind: ``service`` (somebody else's machine, needs credentials), ``server`` (a server the
+            user runs) or ``device`` (this very process; nothing leaves it).
+        aliases: Other names for the same provider.
+        base_url: Where requests go unless the user says otherwise.
+        base_url_variables: Environment variables that name another base URL.
+        hosts: Domains, besides that of ``base_url``, to which this provider's key belongs.
+        takes_any_base_url: Whether this is the provider for ``--base-url`` given alone.
+        credentials: Where its key is found; ``None`` when it needs none.
+        access_options: The options of :class:`Access` this provider honours besides base URL and
+            key.
+        default_model: The model used when the user names none; ``None`` when the server is asked
+            which models it has.
+        image, video, audio, text: What it takes.
+        models: Exceptions by model name; the first matching rule holds.
+    """
+
+    name: str
+    description: str
+    kind: Literal["service", "server", "device"] = "service"
+    aliases: tuple[str, ...] = ()
+    base_url: str | None = None
+    base_url_variables: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    takes_any_base_url: bool = False
+    credentials: Credentials | None = None
+    access_options: tuple[AccessOption, ...] = ()
+    default_model: str | None = None
+    image: ImageLimits | None = None
+    video: VideoLimits | None = None
+    audio: AudioLimits | None = None
+    text: TextLimits | None = None
+    models: tuple[ModelRule, ...] = ()
+
+    def limits_for(self, model: str | None) -> Provider | ModelRule:
+        """The record that says what ``model`` takes: the first matching rule, or the provider."""
+        if model is not None:
+            for rule in self.models:
+                if fnmatchcase(model, rule.pattern):
+                    return rule
+        return self
+
+    @property
+    def modalities(self) -> tuple[MediaModality, ...]:
+        """The kinds of media it takes with its default models."""
+        return tuple(name for name in MODALITIES if getattr(self, name) is not None)
+
+
+# --- media ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """One image, video or sound: checked bytes on disk or in memory, or a URI.
+
+    Attributes:
+        modality: What the bytes are, not what the name says.
+        mime_type: The true MIME type. Of a URI: what its path suggests, or ``""``.
+        path: The local file.
+        data: The bytes, for small files and for media made in memory.
+        uri: A URI the service fetches itself; then there are no bytes here.
+        size: Bytes; ``None`` for a URI.
+        width, height: Pixels, of images and pictures.
+        seconds: Length of a recording, where its container says.
+        has_sound: Of a video: whether it has a sound track; ``None`` when not looked at.
+        timestamp: Of a frame: seconds from the start of its recording.
+    """
+
+    modality: MediaModality
+    mime_type: str
+    path: Path | None = None
+    data: bytes | None = field(default=None, repr=False)
+    uri: str | None = None
+    size: int | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    has_sound: bool | None = None
+    timestamp: float | None = None
+
+    @property
+    def filename(self) -> str:
+        """A neutral name with the right extension, for services that want one.
+
+        The user's own file name is never sent: it may say more than the user wants to tell.
+        """
+        return f"{self.modality}.{_EXTENSIONS.get(self.mime_type) or _subtype(self.mime_type)}"
+
+    def open(self) -> BinaryIO:
+        """Open the bytes for reading.
+
+        Raises:
+            MediaNotFound: The file has gone since it was checked.
+            CorruptMedia: The file has another size than when it was checked.
+        """
+        if self.data is not None:
+            return io.BytesIO(self.data)
+        if self.path is None:
+            raise MediaNotFound(f"{self.uri} has no local bytes", hint="pass a local file")
+        try:
+            file = self.path.open("rb")
+        except OSError as error:
+            raise MediaNotFound(
+                f"cannot open {self.path}: {error.strerror}", hint="check the path"
+            ) from error
+        if self.size is not None and file.seek(0, io.SEEK_END) != self.size:
+            file.close()
+            raise CorruptMedia(f"{self.path} changed while it was read", hint="try again")
+        file.seek(0)
+        return file
+
+    def read(self) -> bytes:
+        """The bytes, whole. For files that may be large, prefer :meth:`open`."""
+        if self.data is not None:
+            return self.data
+        with self.open() as file:
+            return file.read()
+
+
+_EXTENSIONS = {
+    "audio/aac": "aac",
+    "audio/aiff": "aiff",
+    "audio/mp4": "m4a",
+    "audio/mpeg": "mp3",
+    "image/jpeg": "jpg",
+    "video/quicktime": "mov",
+    "video/x-matroska": "mkv",
+    "video/x-msvideo": "avi",
+}
+
+
+def _subtype(mime_type: str) -> str:
+    return mime_type.partition("/")[2].removeprefix("x-") or "bin"
+
+
+# --- what is asked -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How the user wants a provider reached. Names only, never a key.
+
+    Attributes:
+        base_url: In place of the provider's own.
+        api_key_env: The environment variable that holds the key.
+        credentials_file: A credentials file, such as a service account's JSON.
+        project, location: Of a cloud provider.
+        api_version: Of the provider's API, where it has several.
+        allow_http: Whether plain http to another machine is wanted.
+    """
+
+    base_url: str | None = None
+    api_key_env: str | None = None
+    credentials_file: str | None = None
+    project: str | None = None
+    location: str | None = None
+    api_version: str | None = None
+    allow_http: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What every call carries.
+
+    Attributes:
+        provider: The provider that was chosen; one of the plugin's own.
+        model: The model; ``None`` only where the provider has no default.
+        access: How to reach it; give the request to :func:`mediasense.connect`.
+        timeout: Seconds to wait for the service: for the connection, and for each read.
+        retries: How often the SDK may try again after a failure that can pass.
+        headers: Extra HTTP headers, such as those added by a ``prepare_request`` hook.
+    """
+
+    provider: Provider
+    model: str | None = None
+    access: Access = Access()
+    timeout: float = 600.0
+    retries: int = 2
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsRequest(Request):
+    """Ask which models there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRequest(Request):
+    """Ask about text alone.
+
+    Attributes:
+        prompt: The question; for audio ``None`` asks for a transcript.
+        max_output_tokens: At most so many tokens of answer.
+        temperature: Sampling temperature.
+        json_schema: The JSON Schema of the answer, as JSON text.
+    """
+
+    prompt: str | None = None
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    json_schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest(TextRequest):
+    """Ask about one or several images.
+
+    Attributes:
+        images: In the order the question means; frames of a recording carry their timestamp.
+    """
+
+    images: tuple[Media, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRequest(TextRequest):
+    """Ask about a video that the provider takes as video.
+
+    Attributes:
+        video: The file or the URI.
+        start, end: The part to look at, in seconds from the start of the recording.
+        fps: Frames a second the service should look at.
+        resolution: How closely the service should look at each frame.
+    """
+
+    video: Media
+    start: float | None = None
+    end: float | None = None
+    fps: float | None = None
+    resolution: Resolution | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioRequest(TextRequest):
+    """Ask for a transcript (no prompt) or for an answer about sound (a prompt).
+
+    Attributes:
+        audio: The file or the URI.
+        language: The language spoken, as an ISO 639-1 code, where the user knows it.
+        start, end: The part to listen to, in seconds.
+    """
+
+    audio: Media
+    language: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+
+AnyRequest = TypeVar("AnyRequest", bound=Request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a user asks, before a provider is chosen and anything is planned.
+
+    Attributes:
+        prompt: The question; ``None`` for a description, or a transcript of sound.
+        provider: The provider's name or alias; ``None`` lets the core choose.
+        model: The model; ``None`` for the provider's default.
+        access, timeout, retries: As in :class:`Request`.
+        max_output_tokens, temperature, json_schema: As in :class:`TextRequest`.
+        start, end, fps, resolution: As in :class:`VideoRequest`.
+        language: As in :class:`AudioRequest`.
+    """
+
+    prompt: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    access: Access = Access()
+    timeout: float = 600.0
+    retries: int = 2
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    json_schema: str | None = None
+    start: float | None = None
+    end: float | None = None
+    fps: float | None = None
+    resolution: Resolution | None = None
+    language: str | None = None
+
+
+# --- what comes back -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the service says it counted. ``None`` is "not reported", never zero.
+
+    Attributes:
+        input_tokens, output_tokens: Tokens in and out; ``output_tokens`` includes reasoning.
+        reasoning_tokens: Tokens of hidden reasoning, part of ``output_tokens``.
+        cached_tokens: Input tokens the service had in its cache.
+        image_tokens, video_tokens, audio_tokens: Parts of ``input_tokens`` by modality.
+        seconds: Seconds of sound or video that were billed.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    image_tokens: int | None = None
+    video_tokens: int | None = None
+    audio_tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of speech.
+
+    Attributes:
+        start, end: Seconds from the start of the recording.
+        text: What is said.
+        speaker: Who says it, where the service tells speakers apart.
+        confidence: Between 0 and 1, where the service reports one.
+    """
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """An upright rectangle in pixels of the picture; the origin is its top left corner."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextLine:
+    """A line of text read in a picture.
+
+    Attributes:
+        text: As it is read.
+        confidence: Between 0 and 1.
+        box: Where it stands.
+        start, end: Of a video: first and last second it was seen.
+    """
+
+    text: str
+    confidence: float
+    box: Box
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a plugin returns for one call.
+
+    Attributes:
+        text: The answer.
+        model: The model that gave it, as the service names it.
+        usage: What the service counted; ``None`` when it says nothing.
+        finish_reason: ``stop``, or ``length`` for an answer cut short by a limit.
+        segments: Of a transcript.
+        lines: Text read in pictures.
+        language: The language heard, as the service names it.
+        warnings: What the user should know about this answer, one sentence each.
+    """
+
+    text: str
+    model: str
+    usage: Usage | None = None
+    finish_reason: Literal["stop", "length"] | None = None
+    segments: tuple[Segment, ...] = ()
+    lines: tuple[TextLine, ...] = ()
+    language: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Seconds on the clock.
+
+    Attributes:
+        total: From the question to the answer.
+        prepare: Reading, checking and planning, before the first call.
+        provider: Waiting for the provider, all calls together.
+    """
+
+    total: float
+    prepare: float
+    provider: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """An answer, and how it was made.
+
+    Attributes:
+        text: The answer.
+        provider, model: Who gave it.
+        strategy: How the media reached the model; see ``mediasense.planning``.
+        usage: All calls together; ``None`` when the service reported nothing.
+        data: The parsed answer, when a JSON schema was asked for.
+        segments, lines, language, finish_reason, warnings: As in :class:`Answer`.
+        timings: How long it took.
+        media: What was looked at, without its bytes.
+    """
+
+    text: str
+    provider: str
+    model: str
+    strategy: Strategy
+    timings: Timings
+    media: tuple[Media, ...]
+    usage: Usage | None = None
+    data: object = None
+    finish_reason: Literal["stop", "length"] | None = None
+    segments: tuple[Segment, ...] = ()
+    lines: tuple[TextLine, ...] = ()
+    language: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One row of a provider's live listing.
+
+    Attributes:
+        name: What to give as ``--model``.
+        modalities: What it takes, where the service tells; ``None`` when it does not.
+        retires: The date it is switched off, as the service writes it.
+    """
+
+    name: str
+    modalities: tuple[Modality, ...] | None = None
+    retires: str | None = None
+
+
+__all__ = [
+    "MODALITIES",
+    "Access",
+    "AccessOption",
+    "Analysis",
+    "Answer",
+    "AnyRequest",
+    "AudioLimits",
+    "AudioRequest",
+    "Box",
+    "Credentials",
+    "ImageLimits",
+    "ImageRequest",
+    "Limits",
+    "Media",
+    "MediaModality",
+    "Modality",
+    "Model",
+    "ModelRule",
+    "ModelsRequest",
+    "OnText",
+    "Option",
+    "Provider",
+    "Question",
+    "Request",
+    "Resolution",
+    "Segment",
+    "Strategy",
+    "TextLimits",
+    "TextLine",
+    "TextRequest",
+    "Timings",
+    "Usage",
+    "VideoLimits",
+    "VideoRequest",
+]
