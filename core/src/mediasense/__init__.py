@@ -9,69 +9,73 @@ records and the errors. Everything public is in this one name space.
 
 from __future__ import annotations
 
-from mediasense.api import analyze, analyze_async
-from mediasense.body import Base64, Body, json_body, new_slot, splice
-from mediasense.connection import Connection, connect, find_credential, shared
-from mediasense.errors import (
-    AuthenticationError,
-    BudgetExceeded,
-    ConfigError,
-    ConnectionFailed,
-    ContentBlocked,
-    CorruptMedia,
-    InvalidAnswer,
-    MediaError,
-    MediaNotFound,
-    MediasenseError,
-    MediaTooLarge,
-    MissingCredentials,
-    NoPlugins,
-    PermissionDenied,
-    PluginError,
-    ProviderConflict,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-    RequestRejected,
-    RequestTooLarge,
-    ServerError,
-    Timeout,
-    UnknownModel,
-    UnknownProvider,
-    UnsafeEndpoint,
-    UnsupportedMedia,
-    UnsupportedModality,
-    UsageError,
-    error_for_status,
-)
-from mediasense.hookspecs import hookimpl
-from mediasense.http import error_text, get_json, one_line, post_json
-from mediasense.types import (
-    Access,
-    Analysis,
-    Answer,
-    AudioLimits,
-    AudioRequest,
-    Box,
-    Credentials,
-    ImageLimits,
-    ImageRequest,
-    Media,
-    Model,
-    ModelRule,
-    ModelsRequest,
-    OnText,
-    Provider,
-    Request,
-    Segment,
-    TextLimits,
-    TextLine,
-    TextRequest,
-    Timings,
-    Usage,
-    VideoLimits,
-    VideoRequest,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mediasense.api import analyze, analyze_async
+    from mediasense.body import Base64, Body, json_body, new_slot, splice
+    from mediasense.connection import Connection, connect, find_credential, shared
+    from mediasense.errors import (
+        AuthenticationError,
+        BudgetExceeded,
+        ConfigError,
+        ConnectionFailed,
+        ContentBlocked,
+        CorruptMedia,
+        InvalidAnswer,
+        MediaError,
+        MediaNotFound,
+        MediasenseError,
+        MediaTooLarge,
+        MissingCredentials,
+        NoPlugins,
+        PermissionDenied,
+        PluginError,
+        ProviderConflict,
+        ProviderError,
+        ProviderUnavailable,
+        RateLimited,
+        RequestRejected,
+        RequestTooLarge,
+        ServerError,
+        Timeout,
+        UnknownModel,
+        UnknownProvider,
+        UnsafeEndpoint,
+        UnsupportedMedia,
+        UnsupportedModality,
+        UsageError,
+        error_for_status,
+    )
+    from mediasense.hookspecs import hookimpl
+    from mediasense.http import error_text, get_json, one_line, post_json
+    from mediasense.names import OnText
+    from mediasense.types import (
+        Access,
+        Analysis,
+        Answer,
+        AudioLimits,
+        AudioRequest,
+        Box,
+        Credentials,
+        ImageLimits,
+        ImageRequest,
+        Media,
+        Model,
+        ModelRule,
+        ModelsRequest,
+        Provider,
+        Request,
+        Segment,
+        TextLimits,
+        TextLine,
+        TextRequest,
+        Timings,
+        Usage,
+        VideoLimits,
+        VideoRequest,
+    )
 
 __all__ = [
     "Access",
@@ -145,3 +149,21 @@ __all__ = [
     "shared",
     "splice",
 ]
+
+# Where the names above live, the light modules first.
+_MODULES = ("hookspecs", "errors", "names", "types", "connection", "body", "http", "api")
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: the command line starts without most of them."""
+    if name in __all__:
+        for module in _MODULES:
+            found = vars(import_module(f"mediasense.{module}")).get(name)
+            if found is not None:
+                globals()[name] = found
+                return found
+    raise AttributeError(f"module 'mediasense' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

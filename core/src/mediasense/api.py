@@ -8,21 +8,13 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
-from mediasense.config import load_config
-from mediasense.dispatch import Dispatcher
+from mediasense import runtime
 from mediasense.media.source import Source
-from mediasense.plugins import load_plugins
-from mediasense.types import Access, Analysis, MediaModality, OnText, Question, Resolution
+from mediasense.names import MediaModality, OnText, Resolution
+from mediasense.types import Access, Analysis, Question
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-
-
-@functools.cache
-def default_dispatcher() -> Dispatcher:
-    """The dispatcher over everything that is installed, made once in a process."""
-    config = load_config()
-    return Dispatcher(load_plugins(disabled=config.disable_plugins), config)
 
 
 def analyze(
@@ -86,7 +78,7 @@ def analyze(
     Raises:
         MediasenseError: Of the class that fits the failure; see :mod:`mediasense.errors`.
     """
-    dispatcher = default_dispatcher()
+    dispatcher = runtime.dispatcher()
     single = isinstance(source, str | bytes | os.PathLike)
     question = Question(
         prompt=prompt,

@@ -20,6 +20,7 @@ from mediasense.errors import (
 )
 from mediasense.known import PACKAGES, package_for
 from mediasense.media.source import Source, resolve
+from mediasense.names import MediaModality, OnText
 from mediasense.planning import Call, can_take, make_plan
 from mediasense.plugins import Plugins
 from mediasense.types import (
@@ -29,10 +30,8 @@ from mediasense.types import (
     AudioRequest,
     ImageRequest,
     Media,
-    MediaModality,
     Model,
     ModelsRequest,
-    OnText,
     Provider,
     Question,
     Request,

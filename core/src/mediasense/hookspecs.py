@@ -31,6 +31,7 @@ import pluggy
 if TYPE_CHECKING:
     import typer
 
+    from mediasense.names import OnText
     from mediasense.types import (
         Answer,
         AnyRequest,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
         ImageRequest,
         Model,
         ModelsRequest,
-        OnText,
         Provider,
         TextRequest,
         VideoRequest,

@@ -19,16 +19,14 @@ from dataclasses import dataclass
 
 from mediasense.errors import MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError
 from mediasense.media.source import uri_kind
+from mediasense.names import Modality, Option, Strategy
 from mediasense.types import (
     AudioLimits,
     ImageLimits,
     Limits,
     Media,
-    Modality,
-    Option,
     Provider,
     Question,
-    Strategy,
     VideoLimits,
 )
 

@@ -6,6 +6,7 @@ down. Names that are switched off are never imported.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
@@ -13,13 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from mediasense import hookspecs
 from mediasense.errors import PluginError, ProviderConflict
-from mediasense.types import Provider
+
+if TYPE_CHECKING:
+    from mediasense.types import Provider
 
 GROUP = hookspecs.PROJECT
 DISABLE_VARIABLE = "MEDIASENSE_DISABLE_PLUGINS"
@@ -76,27 +79,53 @@ class PluginFailure:
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugins:
     """Everything that was loaded, and everything that was not.
 
+    The plugins are imported when this is made; what they offer is asked for when it is needed.
+
     Attributes:
         manager: The pluggy manager that holds the loaded plugins.
-        loaded: In the order of loading, which is that of their names.
-        failures: Those that could not be loaded.
         disabled: The names that are switched off.
-        providers: Every provider by name, in the order of loading.
-        owners: The plugin that offers each provider.
-        conflicts: For each name or alias that two plugins claim, the error to raise.
     """
 
-    manager: pluggy.PluginManager
-    loaded: tuple[Plugin, ...]
-    failures: tuple[PluginFailure, ...]
-    disabled: tuple[str, ...]
-    providers: dict[str, Provider]
-    owners: dict[str, Plugin]
-    conflicts: dict[str, ProviderConflict]
+    def __init__(self, entry_points: tuple[EntryPoint, ...], disabled: tuple[str, ...]) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self.disabled = disabled
+        self._failures: list[PluginFailure] = []
+        self._registered: list[EntryPoint] = []
+        for name in disabled:
+            self.manager.set_blocked(name)
+        for entry_point in sorted(entry_points, key=lambda e: e.name):
+            if not self.manager.is_blocked(entry_point.name):
+                self._register(entry_point)
+
+    @property
+    def loaded(self) -> tuple[Plugin, ...]:
+        """The loaded plugins, in the order of loading, which is that of their names."""
+        return self._offers.loaded
+
+    @property
+    def failures(self) -> tuple[PluginFailure, ...]:
+        """The plugins that could not be loaded, or could not say what they offer."""
+        _ = self._offers
+        return tuple(self._failures)
+
+    @property
+    def providers(self) -> dict[str, Provider]:
+        """Every provider by name, in the order of loading."""
+        return self._offers.providers
+
+    @property
+    def owners(self) -> dict[str, Plugin]:
+        """The plugin that offers each provider."""
+        return self._offers.owners
+
+    @property
+    def conflicts(self) -> dict[str, ProviderConflict]:
+        """For each name or alias that two plugins claim, the error to raise."""
+        return self._offers.conflicts
 
     def find(self, name: str) -> Provider | None:
         """The provider of that name or alias.
@@ -109,6 +138,85 @@ class Plugins:
         if name in self.providers:
             return self.providers[name]
         return next((p for p in self.providers.values() if name in p.aliases), None)
+
+    def _register(self, entry_point: EntryPoint) -> None:
+        try:
+            if self.manager.has_plugin(entry_point.name):
+                raise PluginError(
+                    f"another plugin is already named {entry_point.name!r}",
+                    hint="uninstall one of them",
+                )
+            module = import_module(entry_point.module)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
+            self._fail(entry_point, error)
+            return
+        try:
+            self.manager.register(module, name=entry_point.name)
+            self.manager.check_pending()
+            if not self.manager.get_hookcallers(module):
+                raise PluginError(
+                    f"{entry_point.module} implements no hook",
+                    hint="mark its functions with @hookimpl",
+                )
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
+            self._unload(entry_point, error)
+            return
+        self._registered.append(entry_point)
+
+    def _unload(self, entry_point: EntryPoint, error: BaseException) -> None:
+        if self.manager.has_plugin(entry_point.name):
+            self.manager.unregister(name=entry_point.name)
+        self._fail(entry_point, error)
+
+    def _fail(self, entry_point: EntryPoint, error: BaseException) -> None:
+        failure = PluginFailure(entry_point=entry_point, cause=_cause(error), error=error)
+        self._failures.append(failure)
+
+    @functools.cached_property
+    def _offers(self) -> _Offers:
+        offers = _Offers(loaded=(), providers={}, owners={}, conflicts={})
+        for entry_point in self._registered:
+            module = self.manager.get_plugin(entry_point.name)
+            callers = self.manager.get_hookcallers(module) or []
+            hooks = tuple(sorted(caller.name for caller in callers))
+            try:
+                offered = _offered(module) if "capabilities" in hooks else ()
+            except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
+                self._unload(entry_point, error)
+                continue
+            names = tuple(provider.name for provider in offered)
+            plugin = Plugin(entry_point=entry_point, hooks=hooks, providers=names)
+            offers = offers.with_plugin(plugin, offered)
+        return offers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offers:
+    """What the loaded plugins offer."""
+
+    loaded: tuple[Plugin, ...]
+    providers: dict[str, Provider]
+    owners: dict[str, Plugin]
+    conflicts: dict[str, ProviderConflict]
+
+    def with_plugin(self, plugin: Plugin, offered: tuple[Provider, ...]) -> _Offers:
+        """The same, and what one more plugin offers; the first to claim a name keeps it."""
+        taken = {
+            name: self.owners[provider.name]
+            for provider in self.providers.values()
+            for name in (provider.name, *provider.aliases)
+        }
+        claimed = [name for provider in offered for name in (provider.name, *provider.aliases)]
+        fresh = {p.name: p for p in offered if p.name not in self.providers}
+        return _Offers(
+            loaded=(*self.loaded, plugin),
+            providers={**self.providers, **fresh},
+            owners={**self.owners, **dict.fromkeys(fresh, plugin)},
+            conflicts={
+                **self.conflicts,
+                **{n: _conflict(n, taken[n], plugin) for n in claimed if n in taken},
+            },
+        )
 
 
 def load_plugins(
@@ -125,39 +233,7 @@ def load_plugins(
     """
     if entry_points is None:
         entry_points = tuple(find_entry_points())
-    disabled = (*disabled, *_names(os.environ.get(DISABLE_VARIABLE, "")))
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    for name in disabled:
-        manager.set_blocked(name)
-    loaded: list[Plugin] = []
-    failures: list[PluginFailure] = []
-    providers: dict[str, tuple[Provider, Plugin]] = {}
-    conflicts: dict[str, ProviderConflict] = {}
-    for entry_point in sorted(entry_points, key=lambda e: e.name):
-        if manager.is_blocked(entry_point.name):
-            continue
-        try:
-            plugin, offered = _load(manager, entry_point)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  any failure of a plugin is its own
-            if manager.has_plugin(entry_point.name) and not _is_loaded(loaded, entry_point.name):
-                manager.unregister(name=entry_point.name)
-            failures.append(
-                PluginFailure(entry_point=entry_point, cause=_cause(error), error=error)
-            )
-            continue
-        loaded.append(plugin)
-        for provider in offered:
-            _claim(provider, plugin, providers, conflicts)
-    return Plugins(
-        manager=manager,
-        loaded=tuple(loaded),
-        failures=tuple(failures),
-        disabled=tuple(disabled),
-        providers={name: provider for name, (provider, _) in providers.items()},
-        owners={name: plugin for name, (_, plugin) in providers.items()},
-        conflicts=conflicts,
-    )
+    return Plugins(entry_points, (*disabled, *_names(os.environ.get(DISABLE_VARIABLE, ""))))
 
 
 def find_entry_points() -> Iterator[EntryPoint]:
@@ -205,28 +281,9 @@ def _read(path: Path, distribution: str, version: str) -> Iterator[EntryPoint]:
             )
 
 
-def _load(
-    manager: pluggy.PluginManager, entry_point: EntryPoint
-) -> tuple[Plugin, tuple[Provider, ...]]:
-    if manager.has_plugin(entry_point.name):
-        raise PluginError(
-            f"another plugin is already named {entry_point.name!r}", hint="uninstall one of them"
-        )
-    module = import_module(entry_point.module)
-    manager.register(module, name=entry_point.name)
-    manager.check_pending()
-    callers = manager.get_hookcallers(module) or []
-    hooks = tuple(sorted(caller.name for caller in callers))
-    if not hooks:
-        raise PluginError(
-            f"{entry_point.module} implements no hook", hint="mark its functions with @hookimpl"
-        )
-    offered = _offered(module) if "capabilities" in hooks else ()
-    names = tuple(provider.name for provider in offered)
-    return Plugin(entry_point=entry_point, hooks=hooks, providers=names), offered
+def _offered(module: Any) -> tuple[Provider, ...]:
+    from mediasense.types import Provider
 
-
-def _offered(module: ModuleType) -> tuple[Provider, ...]:
     offered = module.capabilities()
     if not isinstance(offered, tuple) or not all(isinstance(p, Provider) for p in offered):
         raise PluginError(
@@ -245,29 +302,11 @@ def _offered(module: ModuleType) -> tuple[Provider, ...]:
     return offered
 
 
-def _claim(
-    provider: Provider,
-    plugin: Plugin,
-    providers: dict[str, tuple[Provider, Plugin]],
-    conflicts: dict[str, ProviderConflict],
-) -> None:
-    for name in (provider.name, *provider.aliases):
-        rival = next(
-            (owner for other, owner in providers.values() if name in (other.name, *other.aliases)),
-            None,
-        )
-        if rival is not None:
-            one, two = rival.entry_point, plugin.entry_point
-            conflicts[name] = ProviderConflict(
-                f"two plugins offer {name!r}: {one} and {two}",
-                hint=f"switch one off: {DISABLE_VARIABLE}={two.name}",
-            )
-    if provider.name not in providers:
-        providers[provider.name] = provider, plugin
-
-
-def _is_loaded(loaded: list[Plugin], name: str) -> bool:
-    return any(plugin.entry_point.name == name for plugin in loaded)
+def _conflict(name: str, one: Plugin, two: Plugin) -> ProviderConflict:
+    return ProviderConflict(
+        f"two plugins offer {name!r}: {one.entry_point} and {two.entry_point}",
+        hint=f"switch one off: {DISABLE_VARIABLE}={two.entry_point.name}",
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:

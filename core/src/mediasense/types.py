@@ -11,26 +11,21 @@ No record ever holds a key: :class:`Access` holds the *names* of variables and f
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
 from mediasense.errors import CorruptMedia, MediaNotFound
-
-Modality = Literal["image", "video", "audio", "text"]
-MediaModality = Literal["image", "video", "audio"]
-Option = Literal[
-    "fps", "json_schema", "language", "max_output_tokens", "resolution", "start_end", "temperature"
-]
-AccessOption = Literal["api_version", "credentials_file", "location", "project"]
-Resolution = Literal["low", "medium", "high"]
-Strategy = Literal["images", "native", "transcript", "transcript_then_text"]
-OnText = Callable[[str], None]
-
-MODALITIES: tuple[MediaModality, ...] = ("image", "video", "audio")
-
+from mediasense.names import (
+    MODALITIES,
+    AccessOption,
+    MediaModality,
+    Modality,
+    Option,
+    Resolution,
+    Strategy,
+)
 
 # --- what a provider takes -----------------------------------------------------------------------
 
@@ -595,41 +590,3 @@ class Model:
     name: str
     modalities: tuple[Modality, ...] | None = None
     retires: str | None = None
-
-
-__all__ = [
-    "MODALITIES",
-    "Access",
-    "AccessOption",
-    "Analysis",
-    "Answer",
-    "AnyRequest",
-    "AudioLimits",
-    "AudioRequest",
-    "Box",
-    "Credentials",
-    "ImageLimits",
-    "ImageRequest",
-    "Limits",
-    "Media",
-    "MediaModality",
-    "Modality",
-    "Model",
-    "ModelRule",
-    "ModelsRequest",
-    "OnText",
-    "Option",
-    "Provider",
-    "Question",
-    "Request",
-    "Resolution",
-    "Segment",
-    "Strategy",
-    "TextLimits",
-    "TextLine",
-    "TextRequest",
-    "Timings",
-    "Usage",
-    "VideoLimits",
-    "VideoRequest",
-]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mediasense.api import default_dispatcher
+from mediasense import runtime
 from mediasense.cli import ask, listings
 from mediasense.errors import MediasenseError
 
@@ -23,6 +23,17 @@ class ErrorBoundary(TyperGroup):
         except MediasenseError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
+        finally:
+            _warn_of_failures()
+
+
+def _warn_of_failures() -> None:
+    for failure in runtime.plugins().failures:
+        typer.echo(
+            f"warning: plugin {failure.entry_point} failed to load: {failure.cause}; "
+            "type: mediasense plugins",
+            err=True,
+        )
 
 
 def build() -> typer.Typer:
@@ -46,16 +57,10 @@ def build() -> typer.Typer:
 
 def _add_plugin_commands(app: typer.Typer) -> None:
     try:
-        plugins = default_dispatcher().plugins
+        plugins = runtime.plugins()
     except MediasenseError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    for failure in plugins.failures:
-        typer.echo(
-            f"warning: plugin {failure.entry_point} failed to load: {failure.cause}; "
-            "type: mediasense plugins",
-            err=True,
-        )
     plugins.manager.hook.register_commands(app=app)
 
 

@@ -1,18 +1,19 @@
 """``mediasense image``, ``video`` and ``audio``: ask about media."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediasense.api import default_dispatcher
+from mediasense import runtime
 from mediasense.cli.options import AnswerOptions, ProviderOptions, question, spread
 from mediasense.errors import MediasenseError, UsageError
+from mediasense.names import MediaModality, Resolution
 from mediasense.output.terminal import write
-from mediasense.types import MediaModality, Question, Resolution
+
+if TYPE_CHECKING:
+    from mediasense.types import Question
 
 Prompt = Annotated[
     str | None, typer.Argument(help="What to ask. (default: a description)", show_default=False)
@@ -101,7 +102,7 @@ def audio(
 
 
 def _answer(
-    sources: tuple[str, ...], modality: MediaModality, asked: Question, options: AnswerOptions
+    sources: tuple[str, ...], modality: MediaModality, asked: "Question", options: AnswerOptions
 ) -> None:
     if options.stream and options.as_json:
         raise UsageError("--stream and --json exclude each other", hint="leave one out")
@@ -116,7 +117,7 @@ def _answer(
         write(sys.stdout, piece)
 
     try:
-        analysis = default_dispatcher().analyze(
+        analysis = runtime.dispatcher().analyze(
             sources, asked, expected=modality, on_text=show if options.stream else None
         )
     except MediasenseError:

@@ -1,22 +1,21 @@
 """``mediasense providers``, ``models`` and ``plugins``: what is there."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mediasense.api import default_dispatcher
+from mediasense import runtime
 from mediasense.cli.options import ProviderOptions, question, spread
-from mediasense.connection import find_credential
-from mediasense.dispatch import Dispatcher
 from mediasense.errors import MissingCredentials, NoPlugins
 from mediasense.known import PACKAGES
 from mediasense.output.tables import print_table
 from mediasense.output.terminal import write
-from mediasense.types import AudioLimits, ImageLimits, Limits, Provider
+
+if TYPE_CHECKING:
+    from mediasense.dispatch import Dispatcher
+    from mediasense.types import Limits, Provider
 
 CHECK_SECONDS = 15.0
 
@@ -44,7 +43,7 @@ def providers(
     ] = False,
 ) -> None:
     """Show who can answer, what each takes, and whether its key was found."""
-    dispatcher = default_dispatcher()
+    dispatcher = runtime.dispatcher()
     chosen = _chosen(dispatcher, names or [])
     checks = _checks(dispatcher, chosen) if check else {}
     rows = [_provider_row(dispatcher, provider, checks.get(provider.name)) for provider in chosen]
@@ -59,7 +58,7 @@ def providers(
 @spread
 def models(provider: ProviderOptions, listing: ListingOptions) -> None:
     """Ask a provider which models it has now."""
-    found = default_dispatcher().models(question(None, provider))
+    found = runtime.dispatcher().models(question(None, provider))
     if listing.as_json:
         _print_json([asdict(model) for model in found])
         return
@@ -77,7 +76,7 @@ def models(provider: ProviderOptions, listing: ListingOptions) -> None:
 @spread
 def plugins(listing: ListingOptions) -> None:
     """Show which plugins are loaded, and which are not and why."""
-    found = default_dispatcher().plugins
+    found = runtime.plugins()
     rows: list[dict[str, Any]] = [
         {
             **asdict(plugin.entry_point),
@@ -120,7 +119,7 @@ def plugins(listing: ListingOptions) -> None:
         typer.echo(f"warning: {error}", err=True)
 
 
-def _chosen(dispatcher: Dispatcher, names: list[str]) -> tuple[Provider, ...]:
+def _chosen(dispatcher: "Dispatcher", names: list[str]) -> "tuple[Provider, ...]":
     if names:
         return tuple(dispatcher.provider(name) for name in names)
     if not dispatcher.plugins.providers:
@@ -128,7 +127,7 @@ def _chosen(dispatcher: Dispatcher, names: list[str]) -> tuple[Provider, ...]:
     return tuple(dispatcher.plugins.providers.values())
 
 
-def _checks(dispatcher: Dispatcher, chosen: tuple[Provider, ...]) -> dict[str, dict[str, Any]]:
+def _checks(dispatcher: "Dispatcher", chosen: "tuple[Provider, ...]") -> dict[str, dict[str, Any]]:
     from mediasense.checks import check_providers
     from mediasense.types import Question
 
@@ -144,7 +143,7 @@ def _checks(dispatcher: Dispatcher, chosen: tuple[Provider, ...]) -> dict[str, d
 
 
 def _provider_row(
-    dispatcher: Dispatcher, provider: Provider, check: dict[str, Any] | None
+    dispatcher: "Dispatcher", provider: "Provider", check: dict[str, Any] | None
 ) -> dict[str, Any]:
     owner = dispatcher.plugins.owners[provider.name].entry_point
     found, missing = _credentials(provider)
@@ -167,8 +166,10 @@ def _provider_row(
     return row
 
 
-def _credentials(provider: Provider) -> tuple[str | None, list[str]]:
+def _credentials(provider: "Provider") -> tuple[str | None, list[str]]:
     """Where credentials were found, and every name under which they are looked for."""
+    from mediasense.connection import find_credential
+
     if provider.credentials is None:
         return None, []
     names = [*provider.credentials.file_variables, *provider.credentials.variables]
@@ -185,7 +186,7 @@ def _print_providers(rows: list[dict[str, Any]], *, with_checks: bool) -> None:
         columns.append("check")
     lines = []
     for row in rows:
-        provider = default_dispatcher().plugins.providers[row["name"]]
+        provider = runtime.plugins().providers[row["name"]]
         cells = [
             row["name"],
             row["plugin"],
@@ -200,8 +201,10 @@ def _print_providers(rows: list[dict[str, Any]], *, with_checks: bool) -> None:
     print_table(tuple(columns), lines)
 
 
-def describe_limits(provider: Provider) -> str:
+def describe_limits(provider: "Provider") -> str:
     """What a provider takes, in a few words, such as ``image (5, 4 MB), audio (25 MB)``."""
+    from mediasense.types import AudioLimits, ImageLimits
+
     parts = []
     for name in provider.modalities:
         limits: Limits = getattr(provider, name)
@@ -220,7 +223,7 @@ def describe_limits(provider: Provider) -> str:
     return ", ".join(parts) or "text only"
 
 
-def _describe_credentials(found: dict[str, Any], provider: Provider) -> str:
+def _describe_credentials(found: dict[str, Any], provider: "Provider") -> str:
     rules = provider.credentials
     if rules is None:
         return "needs none"

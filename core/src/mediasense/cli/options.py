@@ -1,10 +1,11 @@
 """Options that several commands share, as records.
 
+Annotations are values in the modules of commands, not strings: typer reads them at every start,
+and evaluating strings takes it 8 ms.
+
 :func:`spread` lets a command take such a record as one parameter: each of its fields becomes an
 option of the command.
 """
-
-from __future__ import annotations
 
 import functools
 import inspect
@@ -12,12 +13,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mediasense.errors import UsageError
-from mediasense.types import Access, Question
+
+if TYPE_CHECKING:
+    from mediasense.types import Access, Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +102,10 @@ class ProviderOptions:
     ] = None
 
     @property
-    def access(self) -> Access:
+    def access(self) -> "Access":
         """How the provider is reached."""
+        from mediasense.types import Access
+
         return Access(
             base_url=self.base_url,
             api_key_env=self.api_key_env,
@@ -159,11 +164,12 @@ class AnswerOptions:
 
 def question(
     prompt: str | None, provider: ProviderOptions, answer: AnswerOptions | None = None
-) -> Question:
+) -> "Question":
     """The question that the shared options make."""
-    from mediasense.api import default_dispatcher
+    from mediasense import runtime
+    from mediasense.types import Question
 
-    config = default_dispatcher().config
+    config = runtime.config()
     return Question(
         prompt=prompt,
         provider=provider.provider,
@@ -181,18 +187,17 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     """Turn each parameter that is an options record into one parameter for each of its fields."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type[Any]] = {}
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+    for parameter in inspect.signature(command).parameters.values():
         if not is_dataclass(parameter.annotation):
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
             continue
         groups[parameter.name] = parameter.annotation  # type: ignore[assignment]
-        hints = get_type_hints(parameter.annotation, include_extras=True)
         parameters += [
             inspect.Parameter(
                 item.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=item.default,
-                annotation=hints[item.name],
+                annotation=item.type,
             )
             for item in fields(parameter.annotation)
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filetype  # type: ignore[import-untyped]
 
-from mediasense.types import MODALITIES, MediaModality
+from mediasense.names import MODALITIES, MediaModality
 
 # How many bytes :func:`sniff` wants to see.
 HEAD_BYTES = 8192

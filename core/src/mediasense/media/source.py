@@ -20,7 +20,8 @@ from mediasense.errors import (
 from mediasense.media.images import inspect_image
 from mediasense.media.recordings import inspect_recording
 from mediasense.media.sniff import HEAD_BYTES, modality_of, sniff
-from mediasense.types import Media, MediaModality
+from mediasense.names import MediaModality
+from mediasense.types import Media
 
 Source = str | os.PathLike[str] | bytes
 
