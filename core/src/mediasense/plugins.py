@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 GROUP = hookspecs.PROJECT
 DISABLE_VARIABLE = "MEDIASENSE_DISABLE_PLUGINS"
 
+_METADATA_BYTES = 256 * 1024
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -246,39 +246,44 @@ def find_entry_points() -> Iterator[EntryPoint]:
     for folder in dict.fromkeys(path or os.curdir for path in sys.path):
         try:
             with os.scandir(folder) as entries:
-                metadata = sorted(
-                    entry.name
-                    for entry in entries
-                    if entry.name.endswith((".dist-info", ".egg-info"))
-                )
+                names = [e.name for e in entries if e.name.endswith((".dist-info", ".egg-info"))]
         except OSError:
             continue
-        for name in metadata:
+        for name in sorted(names):
+            text = _read(f"{folder}/{name}/entry_points.txt")
+            if not text:
+                continue
             distribution, _, version = name.rpartition(".")[0].partition("-")
             distribution = re.sub(r"[-_.]+", "-", distribution).lower()
-            if distribution in seen:
-                continue
-            seen.add(distribution)
-            yield from _read(Path(folder, name, "entry_points.txt"), distribution, version)
+            if distribution not in seen:
+                seen.add(distribution)
+                yield from _parse(text, distribution, version.partition("-")[0])
 
 
-def _read(path: Path, distribution: str, version: str) -> Iterator[EntryPoint]:
+def _read(path: str) -> str:
+    """A metadata file that names the group, or nothing."""
+    # Bare system calls: this runs for every distribution that is installed, at every start.
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        data = os.read(descriptor, _METADATA_BYTES)
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+    return data.decode("utf-8", "replace") if GROUP.encode() in data else ""
+
+
+def _parse(text: str, distribution: str, version: str) -> Iterator[EntryPoint]:
     section = ""
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
             section = line.strip("[] ")
-        elif section == GROUP and "=" in line and not line.startswith("#"):
+        elif section == GROUP and "=" in line and not line.startswith(("#", ";")):
             name, _, module = (part.strip() for part in line.partition("="))
-            yield EntryPoint(
-                name=name,
-                module=module,
-                distribution=distribution,
-                version=version.partition("-")[0],
-            )
+            yield EntryPoint(name=name, module=module, distribution=distribution, version=version)
 
 
 def _offered(module: Any) -> tuple[Provider, ...]:
