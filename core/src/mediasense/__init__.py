@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from mediasense.hookspecs import hookimpl
     from mediasense.http import error_text, get_json, one_line, post_json
-    from mediasense.names import OnText
+    from mediasense.names import MediaModality, Modality, OnText, Option, Resolution
     from mediasense.types import (
         Access,
         Analysis,
@@ -99,15 +99,18 @@ __all__ = [
     "InvalidAnswer",
     "Media",
     "MediaError",
+    "MediaModality",
     "MediaNotFound",
     "MediaTooLarge",
     "MediasenseError",
     "MissingCredentials",
+    "Modality",
     "Model",
     "ModelRule",
     "ModelsRequest",
     "NoPlugins",
     "OnText",
+    "Option",
     "PermissionDenied",
     "PluginError",
     "Provider",
@@ -118,6 +121,7 @@ __all__ = [
     "Request",
     "RequestRejected",
     "RequestTooLarge",
+    "Resolution",
     "Segment",
     "ServerError",
     "TextLimits",

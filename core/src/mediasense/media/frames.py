@@ -114,7 +114,9 @@ def changed_blocks(
     differs[: after.shape[0], : after.shape[1]] = (
         np.maximum(before, after) - np.minimum(before, after) > tolerance
     )
-    blocks: NDArray[np.bool_] = differs.reshape(rows, size, columns, size).any(axis=(1, 3))
+    blocks: NDArray[np.bool_] = np.logical_or.reduce(
+        differs.reshape(rows, size, columns, size), axis=(1, 3)
+    )
     return blocks
 
 

@@ -1,7 +1,7 @@
 """Still images: their size, and whether the file is whole.
 
-JPEG and PNG, which is nearly every image, are checked by their structure, which costs a
-twentieth of decoding them; the rarer formats are decoded.
+JPEG and PNG, which is nearly every image, are read by their structure: that costs a twentieth of
+decoding them, and Pillow need not be loaded. The rarer formats are decoded.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ _BLOCK = 1024 * 1024
 _PNG_HEADER = 8
 _JPEG_END = b"\xff\xd9"
 _JPEG_SCAN = 0xDA
+# Start of frame: all of C0 to CF but the tables C4, C8 and CC.
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_UNREADABLE_HERE = ("image/heic", "image/vnd.ms-photo", "image/jpx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,36 +45,39 @@ def inspect_image(file: BinaryIO, mime_type: str, name: str) -> ImageFacts:
         CorruptMedia: The file is truncated or damaged.
         MediaTooLarge: More pixels than any provider takes; a decompression bomb is one of these.
     """
+    file.seek(0)
+    if mime_type == "image/jpeg":
+        facts = _read_jpeg(file)
+    elif mime_type == "image/png":
+        facts = _read_png(file)
+    elif mime_type in _UNREADABLE_HERE:
+        facts = ImageFacts(width=None, height=None)
+    else:
+        facts = _decode(file, name)
+    if facts is None:
+        raise _corrupt(name, "the file is truncated or damaged")
+    if facts.width is not None and facts.height is not None:
+        _refuse_giants(facts.width, facts.height, name)
+    return facts
+
+
+def _decode(file: BinaryIO, name: str) -> ImageFacts:
     from PIL import Image, UnidentifiedImageError
 
-    file.seek(0)
     try:
         with Image.open(file) as picture:
-            width, height = picture.size
-            _refuse_giants(width, height, name)
-            if mime_type == "image/jpeg":
-                whole = _is_whole_jpeg(file)
-            elif mime_type == "image/png":
-                whole = _is_whole_png(file)
-            else:
-                picture.load()
-                whole = True
-    except MediaTooLarge:
-        raise
+            _refuse_giants(*picture.size, name)
+            picture.load()
+            return ImageFacts(width=picture.width, height=picture.height)
     except Image.DecompressionBombError:
         raise MediaTooLarge(
             f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels",
             hint="scale it down first",
         ) from None
     except UnidentifiedImageError:
-        if mime_type in ("image/heic", "image/vnd.ms-photo", "image/jpx"):
-            return ImageFacts(width=None, height=None)
-        raise _corrupt(name, "no picture in it") from None
+        raise _corrupt(name, "there is no picture in it") from None
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, zlib.error) as error:
         raise _corrupt(name, str(error)) from None
-    if not whole:
-        raise _corrupt(name, "the file is truncated or damaged")
-    return ImageFacts(width=width, height=height)
 
 
 def _refuse_giants(width: int, height: int, name: str) -> None:
@@ -90,47 +96,64 @@ def _corrupt(name: str, cause: str) -> CorruptMedia:
     )
 
 
-def _is_whole_jpeg(file: BinaryIO) -> bool:
-    """Whether an end marker follows the start of the scan.
+def _read_jpeg(file: BinaryIO) -> ImageFacts | None:
+    """The size in the frame header, if an end marker follows the start of the scan.
 
     Inside a scan 0xFF is always followed by 0x00 or a restart marker, so the first ``FF D9`` there
     is the end. Phones append data behind it, so the end of the file says nothing.
     """
+    facts = None
     file.seek(2)
     while True:
         head = file.read(4)
         if len(head) < 4 or head[0] != 0xFF:
-            return False
+            return None
         if head[1] == 0xFF:  # a fill byte
             file.seek(-3, io.SEEK_CUR)
             continue
         if head[1] == _JPEG_SCAN:
             break
-        file.seek(int.from_bytes(head[2:4], "big") - 2, io.SEEK_CUR)
+        segment = int.from_bytes(head[2:4], "big") - 2
+        if head[1] in _JPEG_FRAMES:
+            frame = file.read(5)
+            facts = ImageFacts(
+                width=int.from_bytes(frame[3:5], "big"), height=int.from_bytes(frame[1:3], "big")
+            )
+            segment -= len(frame)
+        file.seek(segment, io.SEEK_CUR)
     last = b""
     while block := file.read(_BLOCK):
         if _JPEG_END in last + block[:1] or _JPEG_END in block:
-            return True
+            return facts if facts is not None and facts.width and facts.height else None
         last = block[-1:]
-    return False
+    return None
 
 
-def _is_whole_png(file: BinaryIO) -> bool:
-    """Whether every chunk up to the last has the checksum it claims."""
+def _read_png(file: BinaryIO) -> ImageFacts | None:
+    """The size in the first chunk, if every chunk up to the last has the checksum it claims."""
+    facts = None
     file.seek(_PNG_HEADER)
     while True:
         head = file.read(8)
         if len(head) < 8:
-            return False
+            return None
         left = int.from_bytes(head[:4], "big")
+        if facts is None:
+            size = file.read(8)
+            if head[4:] != b"IHDR" or left != 13 or len(size) < 8:
+                return None
+            facts = ImageFacts(
+                width=int.from_bytes(size[:4], "big"), height=int.from_bytes(size[4:], "big")
+            )
+            file.seek(-8, io.SEEK_CUR)
         checksum = zlib.crc32(head[4:])
         while left:
             block = file.read(min(left, _BLOCK))
             if not block:
-                return False
+                return None
             checksum = zlib.crc32(block, checksum)
             left -= len(block)
         if file.read(4) != checksum.to_bytes(4, "big"):
-            return False
+            return None
         if head[4:] == b"IEND":
-            return True
+            return facts if facts.width and facts.height else None

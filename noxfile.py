@@ -1,0 +1,81 @@
+"""Every check of the project; ``nox`` runs them all, ``nox -l`` lists them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+
+ROOT = Path(__file__).parent
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+TEST_TOOLS = SETTINGS["dependency-groups"]["test"]
+
+CORE = "./core"
+PLUGINS = {
+    path.parent.name: f"./{path.parent.relative_to(ROOT)}"
+    for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))
+}
+PACKAGES = {"core": CORE, **PLUGINS}
+EXAMPLE = "./examples/acme_plugin"
+PYTHONS = ["3.11"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: style, mistakes, formatting."""
+    session.install(*SETTINGS["dependency-groups"]["lint"])
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, with every SDK installed."""
+    session.install(*SETTINGS["dependency-groups"]["types"], "nox", *TEST_TOOLS, *PACKAGES.values())
+    sources = [f"{folder}/src" for folder in PACKAGES.values()]
+    session.run("mypy", *sources, "noxfile.py")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
+def tests(session: nox.Session, package: str) -> None:
+    """The tests of one package with only the core beside it."""
+    session.install(*TEST_TOOLS, *{CORE, PACKAGES[package]})
+    _pytest(session, f"tests/{package}")
+
+
+@nox.session(python=PYTHONS)
+def together(session: nox.Session) -> None:
+    """Everything at once, with the example plugin, found through real entry points."""
+    session.install(*TEST_TOOLS, *PACKAGES.values(), EXAMPLE)
+    _pytest(session, "tests/together")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every package, install the wheels with pip in a clean environment, and use them."""
+    session.install("build")
+    out = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    for folder in PACKAGES.values():
+        session.run("python", "-m", "build", "--outdir", str(out), folder, silent=True)
+    environment = out.parent / "clean"
+    shutil.rmtree(environment, ignore_errors=True)
+    session.run("python", "-m", "venv", str(environment))
+    pip = str(environment / "bin" / "pip")
+    session.run(pip, "install", "-q", *map(str, sorted(out.glob("*.whl"))), external=True)
+    python = str(environment / "bin" / "python")
+    session.run(python, "tests/try_installed.py", external=True)
+
+
+def _pytest(session: nox.Session, folder: str) -> None:
+    # The tests run what is installed, never the source tree.
+    environment = {"PYTHONSAFEPATH": "1", "HOME": os.environ.get("HOME", "")}
+    session.run("python", "-m", "pytest", folder, *session.posargs, env=environment)

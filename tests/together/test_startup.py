@@ -1,0 +1,47 @@
+"""Nothing heavy is loaded before a call needs it, with every package installed."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "PIL", "asyncio", "av", "cv2", "google.genai", "httpx2", "numpy", "onnxruntime", "openai",
+    "rapidocr", "requests", "urllib3",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["image", "--help"], ["providers"], ["providers", "--json"], ["plugins"]],
+)
+def test_looking_around_loads_no_sdk_and_no_codec(arguments):
+    script = (
+        "import sys\n"
+        f"sys.argv = ['mediasense', *{arguments!r}]\n"
+        "from mediasense.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "[]\n"
+
+
+def test_a_picture_is_asked_about_without_loading_a_codec():
+    """JPEG and PNG, which is nearly every picture, need neither Pillow nor PyAV."""
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from mediasense.media.source import resolve\n"
+        f"resolve({str(__import__('pathlib').Path(__file__).parents[2])!r}"
+        " + '/examples/media/error-dialog.png')\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
