@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import io
 import json
-import secrets
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -154,7 +154,7 @@ def new_slot() -> str:
 
     Only letters and digits, so every encoder of JSON leaves it as it is.
     """
-    return f"mediasense{secrets.token_hex(16)}"
+    return f"mediasense{os.urandom(16).hex()}"
 
 
 def splice(document: bytes, slots: Mapping[str, Media]) -> Body:

@@ -11,8 +11,8 @@ The one place that reads keys. Its rules, in words:
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +24,8 @@ from mediasense.errors import MissingCredentials, UnsafeEndpoint, UsageError
 from mediasense.types import Access, Provider, Request
 
 OWN_KEY_VARIABLE = "MEDIASENSE_API_KEY"
+
+_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +125,7 @@ def find_credential(provider: Provider, access: Access = Access()) -> Credential
 
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host in ("localhost", "::1") or _LOOPBACK.fullmatch(host) is not None
 
 
 Client = TypeVar("Client")

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def main() -> None:
     """Run the command line."""
+    # Nothing that is made while the program loads is garbage, and nothing need be tidied away when
+    # it ends: looking for garbage then takes 7 % of a short run.
+    gc.disable()
     try:
         from mediasense.cli.app import build
 
-        build()()
+        app = build()
+        gc.freeze()
+        gc.enable()
+        app()
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        gc.disable()
+        gc.freeze()

@@ -14,7 +14,6 @@ from mediasense.output.tables import print_table
 from mediasense.output.terminal import write
 
 if TYPE_CHECKING:
-    from mediasense.dispatch import Dispatcher
     from mediasense.types import Limits, Provider
 
 CHECK_SECONDS = 15.0
@@ -43,10 +42,9 @@ def providers(
     ] = False,
 ) -> None:
     """Show who can answer, what each takes, and whether its key was found."""
-    dispatcher = runtime.dispatcher()
-    chosen = _chosen(dispatcher, names or [])
-    checks = _checks(dispatcher, chosen) if check else {}
-    rows = [_provider_row(dispatcher, provider, checks.get(provider.name)) for provider in chosen]
+    chosen = _chosen(names or [])
+    checks = _checks(chosen) if check else {}
+    rows = [_provider_row(provider, checks.get(provider.name)) for provider in chosen]
     if listing.as_json:
         _print_json(rows)
     else:
@@ -119,15 +117,15 @@ def plugins(listing: ListingOptions) -> None:
         typer.echo(f"warning: {error}", err=True)
 
 
-def _chosen(dispatcher: "Dispatcher", names: list[str]) -> "tuple[Provider, ...]":
+def _chosen(names: list[str]) -> "tuple[Provider, ...]":
     if names:
-        return tuple(dispatcher.provider(name) for name in names)
-    if not dispatcher.plugins.providers:
+        return tuple(runtime.dispatcher().provider(name) for name in names)
+    if not runtime.plugins().providers:
         raise _nothing_installed()
-    return tuple(dispatcher.plugins.providers.values())
+    return tuple(runtime.plugins().providers.values())
 
 
-def _checks(dispatcher: "Dispatcher", chosen: "tuple[Provider, ...]") -> dict[str, dict[str, Any]]:
+def _checks(chosen: "tuple[Provider, ...]") -> dict[str, dict[str, Any]]:
     from mediasense.checks import check_providers
     from mediasense.types import Question
 
@@ -138,14 +136,12 @@ def _checks(dispatcher: "Dispatcher", chosen: "tuple[Provider, ...]") -> dict[st
             "detail": found.detail,
             "seconds": round(found.seconds, 3),
         }
-        for found in check_providers(dispatcher, chosen, asked)
+        for found in check_providers(runtime.dispatcher(), chosen, asked)
     }
 
 
-def _provider_row(
-    dispatcher: "Dispatcher", provider: "Provider", check: dict[str, Any] | None
-) -> dict[str, Any]:
-    owner = dispatcher.plugins.owners[provider.name].entry_point
+def _provider_row(provider: "Provider", check: dict[str, Any] | None) -> dict[str, Any]:
+    owner = runtime.plugins().owners[provider.name].entry_point
     found, missing = _credentials(provider)
     row: dict[str, Any] = {
         "name": provider.name,
@@ -192,7 +188,7 @@ def _print_providers(rows: list[dict[str, Any]], *, with_checks: bool) -> None:
             row["plugin"],
             describe_limits(provider),
             _describe_credentials(row["credentials"], provider),
-            row["default_model"] or "the server's first",
+            row["default_model"] or "none",
         ]
         if with_checks:
             found = row["check"]
@@ -202,7 +198,7 @@ def _print_providers(rows: list[dict[str, Any]], *, with_checks: bool) -> None:
 
 
 def describe_limits(provider: "Provider") -> str:
-    """What a provider takes, in a few words, such as ``image (5, 4 MB), audio (25 MB)``."""
+    """What a provider takes, in a few words, such as ``image (up to 5, 4 MB), audio``."""
     from mediasense.types import AudioLimits, ImageLimits
 
     parts = []
@@ -210,7 +206,7 @@ def describe_limits(provider: "Provider") -> str:
         limits: Limits = getattr(provider, name)
         notes = []
         if isinstance(limits, ImageLimits) and limits.max_items is not None:
-            notes.append(f"{limits.max_items}")
+            notes.append(f"up to {limits.max_items}")
         sizes = (limits.max_bytes, limits.max_request_bytes)
         most = getattr(limits, "max_upload_bytes", None) or min(
             (size for size in sizes if size is not None), default=None
@@ -232,7 +228,7 @@ def _describe_credentials(found: dict[str, Any], provider: "Provider") -> str:
     if rules.ambient:
         return f"{found['needed'][0]} is not set; {rules.ambient} are tried"
     if not rules.required:
-        return "needs none"
+        return f"{found['needed'][0]} is not set, nor needed"
     return f"{found['needed'][0]} is not set"
 
 

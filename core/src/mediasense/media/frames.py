@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -34,11 +34,12 @@ BLOCK = 16
 _TOLERANCE = 14
 _JUMP_SECONDS = 1.0
 _USUAL_RATE = 25
+_HINT = "play it to see whether it is damaged"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """What a recording shows at one moment.
+    """What a recording shows at one moment. It holds the decoded picture: keep few at a time.
 
     Attributes:
         timestamp: Seconds from the start of the recording to when it appeared.
@@ -135,9 +136,7 @@ def _opened(source: Path | BinaryIO) -> InputContainer:
 
 
 def _corrupt(what: str) -> CorruptMedia:
-    return CorruptMedia(
-        f"the recording cannot be read to its end: {what}", hint="it may be damaged or cut short"
-    )
+    return CorruptMedia(f"the recording cannot be read to its end: {what}", hint=_HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +190,8 @@ def _decoded(container: InputContainer, start: float) -> Generator[_Shown]:
     import av
 
     stream = container.streams.best("video")
-    if not isinstance(stream, av.VideoStream):
-        raise UnsupportedMedia("the file holds no pictures", hint="is it a video?")
+    if not isinstance(stream, av.VideoStream) or stream.codec_context is None:
+        raise UnsupportedMedia("the file holds no pictures that can be decoded", hint=_HINT)
     stream.thread_type = "AUTO"
     stream.codec_context.skip_frame = "NONREF"
     clock = _Clock(container, stream)
@@ -224,15 +223,12 @@ class _Clock:
         self.frames = 0
 
     def seek(self, start: float) -> None:
-        """Go to the key frame before ``start``, if the file can."""
+        """Go to the key frame before ``start``; where that fails, all before it is decoded."""
         import av
 
-        if start <= 0:
-            return
-        try:
-            self._container.seek(round((start + self._origin) * 1_000_000))
-        except av.FFmpegError:
-            self._container.seek(0)
+        if start > 0:
+            with suppress(av.FFmpegError):
+                self._container.seek(round((start + self._origin) * 1_000_000))
 
     def seconds(self, frame: av.VideoFrame) -> float:
         """When the frame appears: never before the one before it."""
