@@ -102,8 +102,9 @@ def gemini_server(httpserver: HTTPServer) -> HTTPServer:
         asked = request.get_json()
         parts = asked["contents"][0]["parts"]
         kinds = "+".join(
-            (part.get("inlineData") or part.get("fileData") or {"mimeType": "text"})["mimeType"]
+            part["inlineData"].get("mime_type") or part["inlineData"]["mimeType"]
             for part in parts
+            if "inlineData" in part
         )
         return _json(
             {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mediasense.api import analyze, analyze_async
     from mediasense.body import Base64, Body, json_body, new_slot, splice
-    from mediasense.connection import Connection, connect, find_credential, shared
+    from mediasense.connection import Connection, connect, find_credential, is_loopback, shared
     from mediasense.errors import (
         AuthenticationError,
         BudgetExceeded,
@@ -50,30 +50,33 @@ if TYPE_CHECKING:
     )
     from mediasense.hookspecs import hookimpl
     from mediasense.http import error_text, get_json, one_line, post_json
+    from mediasense.media.source import uri_kind
     from mediasense.names import MediaModality, Modality, OnText, Option, Resolution
-    from mediasense.types import (
+    from mediasense.providers import (
         Access,
-        Analysis,
-        Answer,
         AudioLimits,
-        AudioRequest,
-        Box,
         Credentials,
         ImageLimits,
+        ModelRule,
+        Provider,
+        TextLimits,
+        VideoLimits,
+    )
+    from mediasense.types import (
+        Analysis,
+        Answer,
+        AudioRequest,
+        Box,
         ImageRequest,
         Media,
         Model,
-        ModelRule,
         ModelsRequest,
-        Provider,
         Request,
         Segment,
-        TextLimits,
         TextLine,
         TextRequest,
         Timings,
         Usage,
-        VideoLimits,
         VideoRequest,
     )
 
@@ -146,16 +149,29 @@ __all__ = [
     "find_credential",
     "get_json",
     "hookimpl",
+    "is_loopback",
     "json_body",
     "new_slot",
     "one_line",
     "post_json",
     "shared",
     "splice",
+    "uri_kind",
 ]
 
 # Where the names above live, the light modules first.
-_MODULES = ("hookspecs", "errors", "names", "types", "connection", "body", "http", "api")
+_MODULES = (
+    "hookspecs",
+    "names",
+    "errors",
+    "providers",
+    "connection",
+    "types",
+    "body",
+    "http",
+    "media.source",
+    "api",
+)
 
 
 def __getattr__(name: str) -> object:

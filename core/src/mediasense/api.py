@@ -11,7 +11,8 @@ from typing import ParamSpec, TypeVar
 from mediasense import runtime
 from mediasense.media.source import Source
 from mediasense.names import MediaModality, OnText, Resolution
-from mediasense.types import Access, Analysis, Question
+from mediasense.providers import Access
+from mediasense.types import Analysis, Question
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

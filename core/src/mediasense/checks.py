@@ -17,7 +17,8 @@ from mediasense.errors import (
     UnknownModel,
     UnsupportedModality,
 )
-from mediasense.types import Provider, Question
+from mediasense.providers import Provider
+from mediasense.types import Question
 
 Status = Literal[
     "ready", "no credentials", "unauthorised", "unknown model", "unreachable", "failed", "unchecked"

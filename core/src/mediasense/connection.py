@@ -21,7 +21,8 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from mediasense.errors import MissingCredentials, UnsafeEndpoint, UsageError
-from mediasense.types import Access, Provider, Request
+from mediasense.providers import Access, Provider
+from mediasense.types import Request
 
 OWN_KEY_VARIABLE = "MEDIASENSE_API_KEY"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import time
@@ -23,6 +24,7 @@ from mediasense.media.source import Source, resolve
 from mediasense.names import MediaModality, OnText
 from mediasense.planning import Call, can_take, make_plan
 from mediasense.plugins import Plugins
+from mediasense.providers import Provider
 from mediasense.types import (
     Analysis,
     Answer,
@@ -32,7 +34,6 @@ from mediasense.types import (
     Media,
     Model,
     ModelsRequest,
-    Provider,
     Question,
     Request,
     TextRequest,
@@ -168,6 +169,11 @@ class Dispatcher:
         raise UnknownProvider(
             f"no installed plugin offers {name!r}", hint=f"installed: {installed}"
         )
+
+    def _did_you_mean(self, name: str) -> str:
+        known = [n for p in self.plugins.providers.values() for n in (p.name, *p.aliases)]
+        near = difflib.get_close_matches(name, known, 3)
+        return f"did you mean {' or '.join(near)}?" if near else "type: mediasense providers"
 
     def _named(self, question: Question) -> Provider | None:
         """The provider the user, the environment or the config names, if any does."""

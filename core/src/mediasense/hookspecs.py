@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import typer
 
     from mediasense.names import OnText
+    from mediasense.providers import Provider
     from mediasense.types import (
         Answer,
         AnyRequest,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
         ImageRequest,
         Model,
         ModelsRequest,
-        Provider,
         TextRequest,
         VideoRequest,
     )

@@ -20,15 +20,8 @@ from dataclasses import dataclass
 from mediasense.errors import MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError
 from mediasense.media.source import uri_kind
 from mediasense.names import Modality, Option, Strategy
-from mediasense.types import (
-    AudioLimits,
-    ImageLimits,
-    Limits,
-    Media,
-    Provider,
-    Question,
-    VideoLimits,
-)
+from mediasense.providers import AudioLimits, ImageLimits, Limits, Provider, VideoLimits
+from mediasense.types import Media, Question
 
 _DESCRIBE = {
     "image": "Describe what this image shows.",

@@ -21,7 +21,7 @@ from mediasense import hookspecs
 from mediasense.errors import PluginError, ProviderConflict
 
 if TYPE_CHECKING:
-    from mediasense.types import Provider
+    from mediasense.providers import Provider
 
 GROUP = hookspecs.PROJECT
 DISABLE_VARIABLE = "MEDIASENSE_DISABLE_PLUGINS"
@@ -287,7 +287,7 @@ def _parse(text: str, distribution: str, version: str) -> Iterator[EntryPoint]:
 
 
 def _offered(module: Any) -> tuple[Provider, ...]:
-    from mediasense.types import Provider
+    from mediasense.providers import Provider
 
     offered = module.capabilities()
     if not isinstance(offered, tuple) or not all(isinstance(p, Provider) for p in offered):

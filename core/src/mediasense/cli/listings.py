@@ -14,7 +14,7 @@ from mediasense.output.tables import print_table
 from mediasense.output.terminal import write
 
 if TYPE_CHECKING:
-    from mediasense.types import Limits, Provider
+    from mediasense.providers import Limits, Provider
 
 CHECK_SECONDS = 15.0
 
@@ -199,7 +199,7 @@ def _print_providers(rows: list[dict[str, Any]], *, with_checks: bool) -> None:
 
 def describe_limits(provider: "Provider") -> str:
     """What a provider takes, in a few words, such as ``image (up to 5, 4 MB), audio``."""
-    from mediasense.types import AudioLimits, ImageLimits
+    from mediasense.providers import AudioLimits, ImageLimits
 
     parts = []
     for name in provider.modalities:

@@ -20,7 +20,8 @@ import typer
 from mediasense.errors import UsageError
 
 if TYPE_CHECKING:
-    from mediasense.types import Access, Question
+    from mediasense.providers import Access
+    from mediasense.types import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ class ProviderOptions:
     @property
     def access(self) -> "Access":
         """How the provider is reached."""
-        from mediasense.types import Access
+        from mediasense.providers import Access
 
         return Access(
             base_url=self.base_url,

@@ -7,8 +7,9 @@ from mediasense.names import MODALITIES, MediaModality
 # How many bytes :func:`sniff` wants to see.
 HEAD_BYTES = 8192
 
-# The registered names for what `filetype` 1.2 calls otherwise.
+# The registered names for what `filetype` 1.2 and `mimetypes` call otherwise.
 _REGISTERED = {
+    "audio/mp4a-latm": "audio/mp4",
     "audio/x-aiff": "audio/aiff",
     "audio/x-flac": "audio/flac",
     "audio/x-wav": "audio/wav",
@@ -29,7 +30,12 @@ def sniff(head: bytes) -> str | None:
     found: str | None = filetype.guess_mime(head)
     if found is None or found in _NO_PICTURE:
         return None
-    return _REGISTERED.get(found, found)
+    return registered(found)
+
+
+def registered(mime_type: str) -> str:
+    """The registered name of a MIME type that also goes by others."""
+    return _REGISTERED.get(mime_type, mime_type)
 
 
 def modality_of(mime_type: str) -> MediaModality | None:

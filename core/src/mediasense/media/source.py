@@ -19,7 +19,7 @@ from mediasense.errors import (
 )
 from mediasense.media.images import inspect_image
 from mediasense.media.recordings import inspect_recording
-from mediasense.media.sniff import HEAD_BYTES, modality_of, sniff
+from mediasense.media.sniff import HEAD_BYTES, modality_of, registered, sniff
 from mediasense.names import MediaModality
 from mediasense.types import Media
 
@@ -175,6 +175,7 @@ def _uri(uri: str, scheme: str, expected: MediaModality | None) -> Media:
     if scheme == "file":
         raise UsageError("file:// is not read", hint="give the plain path")
     guessed, _ = mimetypes.guess_type(re.split(r"[?#]", uri, maxsplit=1)[0])
+    guessed = registered(guessed) if guessed else None
     by_name = modality_of(guessed) if guessed else None
     if uri_kind(uri) == "youtube":
         by_name, guessed = "video", None
