@@ -138,7 +138,7 @@ def _through_transcript(media: Media, question: Question, provider: Provider) ->
         modality="audio",
         model=heard.default_model or provider.default_model,
         prompt=None,
-        options=_honoured(heard, question),
+        options=_honoured(heard.options, question),
         streaming=False,
     )
     answer = _call("text", written, question, provider, question.prompt)
@@ -153,13 +153,15 @@ def _call(
     prompt: str | None,
 ) -> Call:
     default = limits.default_model or provider.default_model
+    options = limits.options
     if isinstance(limits, AudioLimits) and prompt is not None:
         default = limits.answer_model or default
+        options = options if limits.answer_options is None else limits.answer_options
     return Call(
         modality=modality,
         model=question.model or default,
         prompt=prompt,
-        options=_honoured(limits, question),
+        options=_honoured(options, question),
         streaming=limits.streaming,
     )
 
@@ -178,8 +180,8 @@ def _given(question: Question) -> tuple[Option, ...]:
     return tuple(option for option, is_set in given.items() if is_set)
 
 
-def _honoured(limits: Limits, question: Question) -> tuple[Option, ...]:
-    return tuple(option for option in _given(question) if option in limits.options)
+def _honoured(options: tuple[Option, ...], question: Question) -> tuple[Option, ...]:
+    return tuple(option for option in _given(question) if option in options)
 
 
 def _require_options(
@@ -271,7 +273,9 @@ def _require_type_and_size(media: Media, limits: Limits, provider: Provider) -> 
     if media.mime_type not in limits.mime_types:
         raise UnsupportedMedia(
             f"{provider.name} does not take {media.mime_type} as {media.modality}",
-            hint=f"convert it to one of {', '.join(limits.mime_types)}",
+            hint=f"convert it to {' or '.join(limits.mime_types)}"
+            if limits.mime_types
+            else f"give a {limits.uri_schemes[0]}:// link to it",
         )
     uploads = isinstance(limits, VideoLimits | AudioLimits) and limits.max_upload_bytes
     most = uploads or _least(limits.max_bytes, limits.max_request_bytes)

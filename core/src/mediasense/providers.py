@@ -77,6 +77,7 @@ class AudioLimits(Limits):
         max_seconds: Length of one recording.
         max_upload_bytes: As for :class:`VideoLimits`.
         answer_model: The model for prompted requests, where it is not ``default_model``.
+        answer_options: The options of prompted requests, where they are not ``options``.
     """
 
     transcribes: bool = False
@@ -85,6 +86,7 @@ class AudioLimits(Limits):
     max_seconds: float | None = None
     max_upload_bytes: int | None = None
     answer_model: str | None = None
+    answer_options: tuple[Option, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
