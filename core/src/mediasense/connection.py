@@ -11,6 +11,7 @@ The one place that reads keys. Its rules, in words:
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import threading
@@ -151,19 +152,20 @@ def shared(make: Callable[[Connection], Client]) -> Callable[[Connection], Clien
 
 def _base_url(provider: Provider, access: Access) -> str:
     if access.base_url is not None:
-        return _checked(access.base_url, "--base-url", access)
+        return _checked(access.base_url, "--base-url", access.allow_http)
     for name in provider.base_url_variables:
         if value := os.environ.get(name, "").strip():
-            return _checked(value, name, access)
+            return _checked(value, name, access.allow_http)
     if provider.base_url is not None:
-        return _checked(provider.base_url, provider.name, access)
+        return _checked(provider.base_url, provider.name, access.allow_http)
     if provider.base_url_variables or provider.takes_any_base_url:
         wanted = " or ".join(("--base-url", *provider.base_url_variables))
         raise UsageError(f"{provider.name} has no base URL of its own", hint=f"give {wanted}")
     return ""
 
 
-def _checked(url: str, origin: str, access: Access) -> str:
+@functools.lru_cache(maxsize=64)
+def _checked(url: str, origin: str, allow_http: bool) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -181,7 +183,7 @@ def _checked(url: str, origin: str, access: Access) -> str:
             f"{origin} has a query, a fragment or stray characters",
             hint="give https://HOST/PATH and nothing after it",
         )
-    if parts.scheme == "http" and not is_loopback(parts.hostname) and not access.allow_http:
+    if parts.scheme == "http" and not is_loopback(parts.hostname) and not allow_http:
         raise UnsafeEndpoint(
             f"{parts.hostname}{f':{port}' if port else ''} would be reached without encryption",
             hint="use https, or add --allow-http if the network between is your own",

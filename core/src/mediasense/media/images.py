@@ -17,6 +17,7 @@ MAX_SIDE = 32_767
 MAX_PIXELS = 150_000_000
 
 _BLOCK = 1024 * 1024
+_TAIL = 4096
 _PNG_HEADER = 8
 _JPEG_END = b"\xff\xd9"
 _JPEG_SCAN = 0xDA
@@ -121,12 +122,23 @@ def _read_jpeg(file: BinaryIO) -> ImageFacts | None:
             )
             segment -= len(frame)
         file.seek(segment, io.SEEK_CUR)
+    if facts is None or not facts.width or not facts.height:
+        return None
+    return facts if _has_end(file, file.tell()) else None
+
+
+def _has_end(file: BinaryIO, scan: int) -> bool:
+    """Whether an end marker stands after the start of the scan; it is nearly always the last."""
+    file.seek(max(scan, file.seek(0, io.SEEK_END) - _TAIL))
+    if _JPEG_END in file.read(_TAIL):
+        return True
+    file.seek(scan)
     last = b""
     while block := file.read(_BLOCK):
-        if _JPEG_END in last + block[:1] or _JPEG_END in block:
-            return facts if facts is not None and facts.width and facts.height else None
+        if _JPEG_END in last + block:
+            return True
         last = block[-1:]
-    return None
+    return False
 
 
 def _read_png(file: BinaryIO) -> ImageFacts | None:

@@ -81,7 +81,7 @@ def _inspect_file(path: Path, name: str) -> Media:
         if size == 0:
             raise CorruptMedia(f"{name} is empty", hint="give an image, a video or a sound")
         if size <= _KEEP_BELOW:
-            data = file.read(_KEEP_BELOW + 1)
+            data = file.read(size)
             return replace(_inspect(io.BytesIO(data), data, name, len(data), path), data=data)
         return _inspect(file, file.read(HEAD_BYTES), name, size, path)
 
