@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from mediasense.types import Media
 
@@ -121,10 +121,13 @@ class Body(io.RawIOBase):
                 if part:
                     yield part
             elif part.data is not None:
-                yield from _base64_blocks(io.BytesIO(part.data))
+                view = memoryview(part.data)
+                for start in range(0, len(view), _BLOCK):
+                    yield binascii.b2a_base64(view[start : start + _BLOCK], newline=False)
             else:
                 with part.open() as file:
-                    yield from _base64_blocks(file)
+                    while block := file.read(_BLOCK):
+                        yield binascii.b2a_base64(block, newline=False)
 
 
 def json_body(payload: object) -> Body:
@@ -175,11 +178,6 @@ def splice(document: bytes, slots: Mapping[str, Media]) -> Body:
         position = start + len(slot)
     parts.append(document[position:])
     return Body(tuple(parts))
-
-
-def _base64_blocks(file: BinaryIO) -> Iterator[bytes]:
-    while block := file.read(_BLOCK):
-        yield binascii.b2a_base64(block, newline=False)
 
 
 def _base64_size(media: Media) -> int:
