@@ -47,9 +47,11 @@ if TYPE_CHECKING:
         UnsupportedModality,
         UsageError,
         error_for_status,
+        error_text,
+        one_line,
     )
     from mediasense.hookspecs import hookimpl
-    from mediasense.http import error_text, get_json, one_line, post_json
+    from mediasense.http import get_json, post_json
     from mediasense.media.source import uri_kind
     from mediasense.names import MediaModality, Modality, OnText, Option, Resolution
     from mediasense.providers import (

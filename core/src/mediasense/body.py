@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mediasense.errors import CorruptMedia
 from mediasense.types import Media
 
 if TYPE_CHECKING:
@@ -109,7 +110,10 @@ class Body(io.RawIOBase):
             return b""
         if self._blocks is None:
             self._blocks = self._encode()
-        return next(self._blocks, b"")
+        block = next(self._blocks, b"")
+        if not block:
+            raise CorruptMedia("a file became shorter while it was sent", hint="try again")
+        return block
 
     def _close_blocks(self) -> None:
         self._blocks = None

@@ -11,6 +11,7 @@ from mediasense.connection import find_credential
 from mediasense.dispatch import Dispatcher
 from mediasense.errors import (
     AuthenticationError,
+    ConnectionFailed,
     MediasenseError,
     MissingCredentials,
     Timeout,
@@ -19,6 +20,8 @@ from mediasense.errors import (
 )
 from mediasense.providers import Provider
 from mediasense.types import Question
+
+_GRACE_SECONDS = 1.0
 
 Status = Literal[
     "ready", "no credentials", "unauthorised", "unknown model", "unreachable", "failed", "unchecked"
@@ -52,6 +55,7 @@ def check_providers(
         providers: Whom to ask.
         question: How to reach them; its timeout bounds the whole.
     """
+    started = time.perf_counter()
     found: dict[str, Check] = {}
 
     def run(provider: Provider) -> None:
@@ -61,9 +65,21 @@ def check_providers(
     threads = [threading.Thread(target=run, args=(p,), daemon=True) for p in providers]
     for thread in threads:
         thread.start()
+    deadline = started + question.timeout + _GRACE_SECONDS
     for thread in threads:
-        thread.join()
-    return tuple(found[provider.name] for provider in providers)
+        thread.join(max(0.0, deadline - time.perf_counter()))
+    return tuple(
+        found.get(p.name) or _too_slow(p, time.perf_counter() - started) for p in providers
+    )
+
+
+def _too_slow(provider: Provider, seconds: float) -> Check:
+    return Check(
+        provider=provider.name,
+        status="unreachable",
+        detail=f"no whole answer in {seconds:.0f} s",
+        seconds=seconds,
+    )
 
 
 def check(dispatcher: Dispatcher, provider: Provider, question: Question) -> Check:
@@ -88,8 +104,10 @@ def check(dispatcher: Dispatcher, provider: Provider, question: Question) -> Che
         # Reached, and let in as far as can be told; it only has no listing.
         status, detail = "unchecked", error.message
     except MediasenseError as error:
-        unreachable = isinstance(error, Timeout) or getattr(error, "status", None) is None
+        unreachable = isinstance(error, Timeout | ConnectionFailed)
         status, detail = "unreachable" if unreachable else "failed", error.message
+    except Exception as error:  # noqa: BLE001  one plugin's bug must not hide the others' state
+        status, detail = "failed", f"{type(error).__name__} in its plugin"
     return Check(
         provider=provider.name,
         status=status,

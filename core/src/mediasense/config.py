@@ -12,6 +12,8 @@ from mediasense.errors import ConfigError
 
 FILE_VARIABLE = "MEDIASENSE_CONFIG"
 PROVIDER_VARIABLE = "MEDIASENSE_PROVIDER"
+MAX_TIMEOUT = 86_400.0
+MAX_RETRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,10 @@ def _checked(path: Path, name: str, value: object) -> Any:
         if not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{path}: {name} is not a list of names", hint="mend the file")
         return tuple(value)
-    if isinstance(value, int | float) and value < 0:
-        raise ConfigError(f"{path}: {name} is negative", hint="mend the file")
+    if name == "timeout" and not 0 < float(str(value)) <= MAX_TIMEOUT:
+        raise ConfigError(
+            f"{path}: timeout is not above 0 and up to {MAX_TIMEOUT:g} s", hint="mend the file"
+        )
+    if name == "retries" and not 0 <= int(str(value)) <= MAX_RETRIES:
+        raise ConfigError(f"{path}: retries is not 0 to {MAX_RETRIES}", hint="mend the file")
     return value

@@ -27,6 +27,9 @@ from mediasense.types import Request
 
 OWN_KEY_VARIABLE = "MEDIASENSE_API_KEY"
 
+_HOST = re.compile(r"[a-z0-9._:-]+")
+# Printable ASCII without a backslash, a question mark or a hash.
+_PLAIN = re.compile(r"[!\"$->@-\[\]-~]+")
 _LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
 
 
@@ -178,7 +181,9 @@ def _checked(url: str, origin: str, allow_http: bool) -> str:
             f"{origin} holds a user name or password",
             hint="give the key with --api-key-env NAME instead",
         )
-    if parts.query or parts.fragment or not url.isascii() or any(c.isspace() for c in url):
+    # What is checked here and what is dialled later must be the same host: of "a\\.b" urlsplit and
+    # HTTP clients make two different ones.
+    if not _HOST.fullmatch(parts.hostname) or not _PLAIN.fullmatch(url):
         raise UnsafeEndpoint(
             f"{origin} has a query, a fragment or stray characters",
             hint="give https://HOST/PATH and nothing after it",
@@ -193,7 +198,7 @@ def _checked(url: str, origin: str, allow_http: bool) -> str:
 
 def _credential(provider: Provider, access: Access, base_url: str) -> Credential | None:
     named = access.api_key_env is not None or access.credentials_file is not None
-    if named or _belongs(provider, access, base_url):
+    if named or _belongs(provider, base_url):
         credential = find_credential(provider, access)
     else:
         credential = _variable(OWN_KEY_VARIABLE)
@@ -205,12 +210,12 @@ def _credential(provider: Provider, access: Access, base_url: str) -> Credential
     host = urlsplit(base_url).hostname or ""
     if is_loopback(host):
         return None
-    raise _missing(provider, access, host)
+    raise _missing(provider, base_url)
 
 
-def _belongs(provider: Provider, access: Access, base_url: str) -> bool:
+def _belongs(provider: Provider, base_url: str) -> bool:
     """Whether the provider's own key may go to ``base_url``."""
-    if access.base_url is None:
+    if not base_url:  # only the provider's SDK knows it
         return True
     if provider.takes_any_base_url or (provider.base_url is None and not provider.hosts):
         return True
@@ -227,10 +232,11 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
-def _missing(provider: Provider, access: Access, host: str) -> MissingCredentials:
+def _missing(provider: Provider, base_url: str) -> MissingCredentials:
     assert provider.credentials is not None
+    host = urlsplit(base_url).hostname or ""
     own = provider.credentials.variables
-    if access.base_url is not None and not provider.takes_any_base_url:
+    if not _belongs(provider, base_url):
         unused = next((name for name in own if os.environ.get(name)), None)
         kept = f"{unused} is not sent to {host}" if unused else f"no key was named for {host}"
         return MissingCredentials(
@@ -238,6 +244,8 @@ def _missing(provider: Provider, access: Access, host: str) -> MissingCredential
             hint=f"type --api-key-env {unused or 'NAME'}, or set {OWN_KEY_VARIABLE}",
         )
     names = [*provider.credentials.file_variables, *own]
+    if not names:
+        return MissingCredentials(f"no key for {provider.name}", hint="type --api-key-env NAME")
     return MissingCredentials(
         f"no key for {provider.name}{f' at {host}' if provider.takes_any_base_url else ''}",
         hint=f"type: export {names[0]}=... (or --api-key-env NAME)",

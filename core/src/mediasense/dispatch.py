@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 import time
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NoReturn
 
-from mediasense.config import PROVIDER_VARIABLE, Config
+from mediasense.config import MAX_RETRIES, MAX_TIMEOUT, PROVIDER_VARIABLE, Config
 from mediasense.connection import find_credential
 from mediasense.errors import (
     InvalidAnswer,
+    MissingCredentials,
     NoPlugins,
     PluginError,
     UnknownProvider,
@@ -22,7 +24,7 @@ from mediasense.errors import (
 from mediasense.known import PACKAGES, package_for
 from mediasense.media.source import Source, resolve
 from mediasense.names import MediaModality, OnText
-from mediasense.planning import Call, can_take, make_plan
+from mediasense.planning import Call, can_take, make_plan, require_one_kind
 from mediasense.plugins import Plugins
 from mediasense.providers import Provider
 from mediasense.types import (
@@ -84,8 +86,10 @@ class Dispatcher:
             MediasenseError: Of the class that fits the failure.
         """
         started = time.perf_counter()
+        _require_patience(question)
         named = self._named(question)
         media = tuple(resolve(source, expected) for source in sources)
+        require_one_kind(media)
         provider = named or self._choose(media, question)
         try:
             plan = make_plan(media, question, provider)
@@ -139,7 +143,10 @@ class Dispatcher:
             timeout=question.timeout,
             retries=question.retries,
         )
+        _require_patience(question)
         found = self._hook(request)
+        if not isinstance(found, tuple | list) or not all(isinstance(m, Model) for m in found):
+            raise self._broken(provider, "list_models returned something that is no tuple of Model")
         return tuple(found)
 
     def provider(self, name: str) -> Provider:
@@ -198,8 +205,9 @@ class Dispatcher:
                 "no provider plugin is installed",
                 hint=f"type: pip install {next(iter(PACKAGES))} (works without a key)",
             )
-        keyed = [p for p in providers if p.kind == "service" and find_credential(p) is not None]
-        local = [p for p in providers if p.kind == "device"]
+        free = [p for p in providers if p.name not in self.plugins.conflicts]
+        keyed = [p for p in free if p.kind == "service" and _has_credentials(p)]
+        local = [p for p in free if p.kind == "device"]
         for provider in (*keyed, *local):
             if can_take(provider, media, question):
                 return provider
@@ -235,12 +243,13 @@ class Dispatcher:
     def _ask(self, request: Request, on_text: OnText | None) -> Answer:
         answer = self._hook(request, on_text)
         if not isinstance(answer, Answer):
-            owner = self.plugins.owners[request.provider.name]
-            raise PluginError(
-                f"{owner.entry_point} returned {type(answer).__name__}, not an Answer",
-                hint="report it to the plugin's author",
-            )
+            returned = f"returned {type(answer).__name__}, not an Answer"
+            raise self._broken(request.provider, returned)
         return answer
+
+    def _broken(self, provider: Provider, what: str) -> PluginError:
+        owner = self.plugins.owners[provider.name].entry_point
+        return PluginError(f"{owner}: {what}", hint="report it to the plugin's author")
 
     def _hook(self, request: Request, on_text: OnText | None = None) -> Any:
         """Call the hook for a request, with every other provider plugin left out."""
@@ -248,10 +257,7 @@ class Dispatcher:
         hook = _HOOKS[type(request)]
         owner = self.plugins.owners[request.provider.name]
         if hook not in owner.hooks:
-            raise PluginError(
-                f"{owner.entry_point} declares what {hook} does, and lacks it",
-                hint="report it to the plugin's author",
-            )
+            raise self._broken(request.provider, f"it declares what {hook} does, and lacks it")
         key = hook, owner.entry_point.name
         if key not in self._callers:
             self._callers[key] = self.plugins.manager.subset_hook_caller(
@@ -269,10 +275,12 @@ class Dispatcher:
             return request
         owner = self.plugins.owners[request.provider.name].entry_point.name
         strangers = {plugin.entry_point.name for plugin in self._others(owner)}
-        for implementation in sorted(implementations, key=lambda i: (not i.tryfirst, i.trylast)):
-            if implementation.plugin_name in strangers:
-                continue
-            changed = implementation.function(request)
+        order = [plugin.entry_point.name for plugin in self.plugins.loaded]
+        for implementation in sorted(
+            (i for i in implementations if i.plugin_name not in strangers),
+            key=lambda i: (not i.tryfirst, i.trylast, order.index(i.plugin_name)),
+        ):
+            changed = implementation.function(*[request for _ in implementation.argnames])
             if changed is None:
                 continue
             if type(changed) is not type(request) or changed.provider != request.provider:
@@ -338,12 +346,40 @@ def _data(answer: Answer, question: Question, provider: Provider) -> object:
     if question.json_schema is None:
         return None
     try:
-        return json.loads(answer.text)
-    except ValueError:
+        return json.loads(answer.text, parse_constant=_no_number, parse_float=_finite)
+    except (ValueError, RecursionError):
         raise InvalidAnswer(
             f"{provider.name} was asked for JSON and answered with something else",
             hint="try again, or another --model",
         ) from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _require_patience(question: Question) -> None:
+    if not 0 < question.timeout <= MAX_TIMEOUT:
+        raise UsageError(
+            f"a timeout of {question.timeout:g} s is not above 0 and up to {MAX_TIMEOUT:g} s",
+            hint="give --timeout SECONDS",
+        )
+    if not 0 <= question.retries <= MAX_RETRIES:
+        raise UsageError(
+            f"{question.retries} retries are not 0 to {MAX_RETRIES}", hint="give --retries N"
+        )
+
+
+def _has_credentials(provider: Provider) -> bool:
+    try:
+        return find_credential(provider) is not None
+    except MissingCredentials:  # a key that cannot be one: this provider is not chosen unasked
+        return False
 
 
 def _total(usages: list[Usage | None]) -> Usage | None:

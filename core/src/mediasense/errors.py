@@ -29,7 +29,7 @@
         ├── ProviderUnavailable    48   503, 529
         │   ├── ServerError        49   other 5xx
         │   └── ConnectionFailed   50   refused, reset, no such host, bad TLS
-        ├── Timeout                51   408, or no answer in time
+        ├── Timeout                51   408, 504, or no answer in time
         └── InvalidAnswer          52   an answer that is not one: HTML, broken JSON, nothing in it
 
 The number is the exit code of the command line; Ctrl-C is 130. A message says what happened, to
@@ -71,6 +71,8 @@ __all__ = [
     "UnsupportedModality",
     "UsageError",
     "error_for_status",
+    "error_text",
+    "one_line",
 ]
 
 
@@ -266,7 +268,7 @@ class ConnectionFailed(ProviderUnavailable):
 
 
 class Timeout(ProviderError):
-    """No answer in time (408, or the timeout of the request)."""
+    """No answer in time (408, 504, or the timeout of the request)."""
 
     exit_code = 51
 
@@ -348,3 +350,30 @@ def _hint(
     if issubclass(kind, ProviderUnavailable):
         return "try again later, or use another --provider"
     return "check --model and the options"
+
+
+def error_text(parsed: object) -> str:
+    """The message in a service's error object, whichever of the common shapes it has."""
+    for _ in range(4):
+        if isinstance(parsed, list) and parsed:
+            parsed = parsed[0]
+        elif isinstance(parsed, dict):
+            parsed = next(
+                (
+                    parsed[name]
+                    for name in ("error", "message", "detail", "msg")
+                    if parsed.get(name)
+                ),
+                "",
+            )
+        else:
+            break
+    return parsed if isinstance(parsed, str) else ""
+
+
+def one_line(text: str, key: str | None = None, *, limit: int = 300) -> str:
+    """A service's words, safe to show: one line, printable, of bounded length, without the key."""
+    if key:
+        text = text.replace(key, "[key]")
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

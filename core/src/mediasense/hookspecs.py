@@ -222,8 +222,9 @@ def list_models(request: ModelsRequest) -> tuple[Model, ...] | None:
 def prepare_request(request: AnyRequest) -> AnyRequest | None:
     """Change a request before it is made: redact, add headers, set limits. Optional.
 
-    Called before every call to any provider, for each plugin that has it, in the order in which
-    plugins were loaded; each gets what the one before returned. Raise any
+    Called before every call, for each plugin that has it, in the order in which plugins were loaded
+    (``tryfirst`` first, ``trylast`` last); each gets what the one before returned. A plugin that
+    offers providers sees the requests to its own only; any other sees all. Raise any
     :class:`~mediasense.errors.MediasenseError` to refuse. The provider itself cannot be changed.
 
     Example::

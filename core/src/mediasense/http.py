@@ -7,6 +7,7 @@ bounded size, retries of what can pass, and the errors every plugin raises.
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from mediasense.body import json_body
@@ -17,6 +18,8 @@ from mediasense.errors import (
     ProviderError,
     Timeout,
     error_for_status,
+    error_text,
+    one_line,
 )
 from mediasense.types import Request
 
@@ -56,7 +59,10 @@ def _call(request: Request, method: str, path: str, payload: object, key_header:
     import urllib3
 
     connection = connect(request)
-    headers = {"Accept": "application/json", **dict(request.headers)}
+    headers = {
+        "Accept": "application/json",
+        **{name: value for name, value in request.headers if name.lower() != key_header.lower()},
+    }
     if connection.key is not None:
         bearer = key_header.lower() == "authorization"
         headers[key_header] = f"Bearer {connection.key}" if bearer else connection.key
@@ -91,10 +97,11 @@ def _call(request: Request, method: str, path: str, payload: object, key_header:
         )
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidAnswer(
             f"{name} answered {response.status} with something that is not JSON",
             hint="check --base-url",
+            status=response.status,
         ) from None
 
 
@@ -102,10 +109,14 @@ def _call(request: Request, method: str, path: str, payload: object, key_header:
 def _pool(connection: Connection) -> PoolManager:
     import urllib3
 
+    class _Retry(urllib3.Retry):
+        # Theirs has 413 too; a request does not become smaller by waiting.
+        RETRY_AFTER_STATUS_CODES = frozenset((429, 503))
+
     return urllib3.PoolManager(
         maxsize=64,
         timeout=urllib3.Timeout(connect=min(connection.timeout, 10.0), read=connection.timeout),
-        retries=urllib3.Retry(
+        retries=_Retry(
             total=connection.retries,
             redirect=0,
             status_forcelist=_RETRIED,
@@ -146,45 +157,19 @@ def _connection_error(name: str, reason: Exception) -> ProviderError:
 
 def _detail(content: bytes, key: str | None) -> str:
     """What the service said about a failure: one short line, without the key."""
-    text = content[:2000].decode("utf-8", "replace")
+    text = content.decode("utf-8", "replace")
     try:
-        parsed = json.loads(content)
-    except ValueError:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
         pass
     else:
         text = error_text(parsed) or text
     return one_line(text, key)
 
 
-def error_text(parsed: object) -> str:
-    """The message in a service's error object, whichever of the common shapes it has."""
-    for _ in range(4):
-        if isinstance(parsed, list) and parsed:
-            parsed = parsed[0]
-        elif isinstance(parsed, dict):
-            parsed = next(
-                (
-                    parsed[name]
-                    for name in ("error", "message", "detail", "msg")
-                    if parsed.get(name)
-                ),
-                "",
-            )
-        else:
-            break
-    return parsed if isinstance(parsed, str) else ""
-
-
-def one_line(text: str, key: str | None = None, *, limit: int = 300) -> str:
-    """A service's words, safe to show: one line, printable, of bounded length, without the key."""
-    if key:
-        text = text.replace(key, "[key]")
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
 def _seconds(value: str | None) -> float | None:
     try:
-        return max(0.0, float(value)) if value is not None else None
+        seconds = float(value) if value is not None else math.nan
     except ValueError:
         return None
+    return seconds if 0 <= seconds < math.inf else None

@@ -23,6 +23,8 @@ from mediasense.names import Modality, Option, Strategy
 from mediasense.providers import AudioLimits, ImageLimits, Limits, Provider, VideoLimits
 from mediasense.types import Media, Question
 
+_OF_LISTENING: tuple[Option, ...] = ("language", "start_end")
+
 _DESCRIBE = {
     "image": "Describe what this image shows.",
     "images": "Describe what each of these images shows.",
@@ -76,7 +78,8 @@ def make_plan(media: tuple[Media, ...], question: Question, provider: Provider) 
         MediaTooLarge: It takes the type and not this size.
         UsageError: An option is given that it does not honour.
     """
-    _require_one_kind(media)
+    require_one_kind(media)
+    _require_times(question)
     plan = {"image": _for_images, "video": _for_video, "audio": _for_audio}[media[0].modality](
         media, question, provider
     )
@@ -138,7 +141,8 @@ def _through_transcript(media: Media, question: Question, provider: Provider) ->
         modality="audio",
         model=heard.default_model or provider.default_model,
         prompt=None,
-        options=_honoured(heard.options, question),
+        # The other options are meant for the answer.
+        options=tuple(o for o in _honoured(heard.options, question) if o in _OF_LISTENING),
         streaming=False,
     )
     answer = _call("text", written, question, provider, question.prompt)
@@ -208,7 +212,8 @@ def _flag(option: Option) -> str:
     return "--schema" if option == "json_schema" else f"--{option.replace('_', '-')}"
 
 
-def _require_one_kind(media: tuple[Media, ...]) -> None:
+def require_one_kind(media: tuple[Media, ...]) -> None:
+    """Refuse nothing at all, and several recordings at once."""
     if not media:
         raise UsageError("there is nothing to look at", hint="give a file")
     if len(media) > 1 and any(item.modality != "image" for item in media):
@@ -273,9 +278,7 @@ def _require_type_and_size(media: Media, limits: Limits, provider: Provider) -> 
     if media.mime_type not in limits.mime_types:
         raise UnsupportedMedia(
             f"{provider.name} does not take {media.mime_type} as {media.modality}",
-            hint=f"convert it to {' or '.join(limits.mime_types)}"
-            if limits.mime_types
-            else f"give a {limits.uri_schemes[0]}:// link to it",
+            hint=_instead(limits),
         )
     uploads = isinstance(limits, VideoLimits | AudioLimits) and limits.max_upload_bytes
     most = uploads or _least(limits.max_bytes, limits.max_request_bytes)
@@ -286,6 +289,22 @@ def _require_type_and_size(media: Media, limits: Limits, provider: Provider) -> 
             f"{provider.name} takes files of up to {_size(most)} as {media.modality}, "
             f"not {_size(media.size or 0)}",
             hint=f"make it smaller{instead}",
+        )
+
+
+def _instead(limits: Limits) -> str:
+    if limits.mime_types:
+        return f"convert it to {' or '.join(limits.mime_types)}"
+    links = [f"{scheme}://" for scheme in limits.uri_schemes if scheme != "youtube"]
+    return f"give a link to it ({', '.join(links)})" if links else "use another --provider"
+
+
+def _require_times(question: Question) -> None:
+    start, end = question.start or 0.0, question.end
+    if start < 0 or (end is not None and end <= start):
+        raise UsageError(
+            "--start is not before --end, or is negative",
+            hint="give seconds, such as --start 5 --end 9",
         )
 
 

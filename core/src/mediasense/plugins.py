@@ -6,19 +6,19 @@ down. Names that are switched off are never imported.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from mediasense import hookspecs
-from mediasense.errors import PluginError, ProviderConflict
+from mediasense.errors import PluginError, ProviderConflict, one_line
 
 if TYPE_CHECKING:
     from mediasense.providers import Provider
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 GROUP = hookspecs.PROJECT
 DISABLE_VARIABLE = "MEDIASENSE_DISABLE_PLUGINS"
 
+_ANSWERING = (
+    "analyze_audio",
+    "analyze_image",
+    "analyze_video",
+    "generate",
+    "list_models",
+)
 _METADATA_BYTES = 256 * 1024
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -95,6 +102,8 @@ class Plugins:
         self.disabled = disabled
         self._failures: list[PluginFailure] = []
         self._registered: list[EntryPoint] = []
+        self._asked: _Offers | None = None
+        self._lock = threading.Lock()
         for name in disabled:
             self.manager.set_blocked(name)
         for entry_point in sorted(entry_points, key=lambda e: e.name):
@@ -168,12 +177,33 @@ class Plugins:
             self.manager.unregister(name=entry_point.name)
         self._fail(entry_point, error)
 
+    def fail(self, name: str, error: BaseException) -> None:
+        """Remember that a loaded plugin failed in one of its hooks; it stays loaded."""
+        self._fail(next(e for e in self._registered if e.name == name), error)
+
     def _fail(self, entry_point: EntryPoint, error: BaseException) -> None:
         failure = PluginFailure(entry_point=entry_point, cause=_cause(error), error=error)
         self._failures.append(failure)
 
-    @functools.cached_property
+    @property
     def _offers(self) -> _Offers:
+        with self._lock:
+            if self._asked is None:
+                self._asked = self._ask()
+            return self._asked
+
+    def _require_no_answers(self, module: Any) -> None:
+        """A plugin without providers may wrap the hooks that answer, and not answer itself."""
+        for caller in self.manager.get_hookcallers(module) or []:
+            for implementation in caller.get_hookimpls():
+                wraps = implementation.wrapper or implementation.hookwrapper
+                if implementation.plugin is module and caller.name in _ANSWERING and not wraps:
+                    raise PluginError(
+                        f"it has {caller.name} and offers no provider",
+                        hint="return its providers from capabilities(), or make it a wrapper",
+                    )
+
+    def _ask(self) -> _Offers:
         offers = _Offers(loaded=(), providers={}, owners={}, conflicts={})
         for entry_point in self._registered:
             module = self.manager.get_plugin(entry_point.name)
@@ -181,6 +211,8 @@ class Plugins:
             hooks = tuple(sorted(caller.name for caller in callers))
             try:
                 offered = _offered(module) if "capabilities" in hooks else ()
+                if not offered:
+                    self._require_no_answers(module)
             except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
                 self._unload(entry_point, error)
                 continue
@@ -250,13 +282,12 @@ def find_entry_points() -> Iterator[EntryPoint]:
         except OSError:
             continue
         for name in sorted(names):
-            text = _read(f"{folder}/{name}/entry_points.txt")
-            if not text:
-                continue
             distribution, _, version = name.rpartition(".")[0].partition("-")
-            distribution = re.sub(r"[-_.]+", "-", distribution).lower()
-            if distribution not in seen:
-                seen.add(distribution)
+            distribution = distribution.replace("_", "-").replace(".", "-").lower()
+            if distribution in seen:
+                continue
+            seen.add(distribution)
+            if text := _read(f"{folder}/{name}/entry_points.txt"):
                 yield from _parse(text, distribution, version.partition("-")[0])
 
 
@@ -295,6 +326,7 @@ def _offered(module: Any) -> tuple[Provider, ...]:
             "capabilities() did not return a tuple of Provider", hint="see mediasense.hookspecs"
         )
     for provider in offered:
+        _require_possible_options(provider)
         for name in (provider.name, *provider.aliases):
             if not _PROVIDER_NAME.fullmatch(name):
                 raise PluginError(
@@ -305,6 +337,33 @@ def _offered(module: Any) -> tuple[Provider, ...]:
     if twice is not None:
         raise PluginError(f"capabilities() names {twice!r} twice", hint="name each provider once")
     return offered
+
+
+def _require_possible_options(provider: Provider) -> None:
+    """The options that limits list must be fields of the requests they are about."""
+    from mediasense.types import AudioRequest, ImageRequest, TextRequest, VideoRequest
+
+    requests = {
+        "image": ImageRequest,
+        "video": VideoRequest,
+        "audio": AudioRequest,
+        "text": TextRequest,
+    }
+    for rules in (provider, *provider.models):
+        for modality, request in requests.items():
+            limits = getattr(rules, modality)
+            listed = (
+                (*limits.options, *(getattr(limits, "answer_options", None) or ()))
+                if limits
+                else ()
+            )
+            possible = {item.name for item in fields(request)}
+            for option in listed:
+                if option.removesuffix("_end") not in possible:
+                    raise PluginError(
+                        f"{provider.name}: {modality} has no option {option!r}",
+                        hint="leave it out of the limits",
+                    )
 
 
 def _conflict(name: str, one: Plugin, two: Plugin) -> ProviderConflict:
@@ -319,5 +378,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _cause(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    try:
+        said = one_line(str(error))
+    except Exception:  # noqa: BLE001  it is a stranger's __str__
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 
@@ -11,6 +12,7 @@ def main() -> None:
     # Nothing that is made while the program loads is garbage, and nothing need be tidied away when
     # it ends: looking for garbage then takes 7 % of a short run.
     gc.disable()
+    atexit.register(_leave_memory_to_the_system)
     try:
         from mediasense.cli.app import build
 
@@ -20,6 +22,8 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
-    finally:
-        gc.disable()
-        gc.freeze()
+
+
+def _leave_memory_to_the_system() -> None:
+    gc.disable()
+    gc.freeze()

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from mediasense import runtime
 from mediasense.cli import ask, listings
-from mediasense.errors import MediasenseError
+from mediasense.errors import MediasenseError, PluginError
 
 
 class ErrorBoundary(TyperGroup):
@@ -61,7 +61,27 @@ def _add_plugin_commands(app: typer.Typer) -> None:
     except MediasenseError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    plugins.manager.hook.register_commands(app=app)
+    for implementation in plugins.manager.hook.register_commands.get_hookimpls():
+        before = list(app.registered_commands)
+        try:
+            implementation.function(*[app for _ in implementation.argnames])
+            _require_new_names(app, before)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
+            app.registered_commands[:] = before
+            plugins.fail(implementation.plugin_name, error)
+
+
+def _require_new_names(app: typer.Typer, before: list[Any]) -> None:
+    taken = {_name(command) for command in before}
+    for command in app.registered_commands[len(before) :]:
+        if _name(command) in taken:
+            raise PluginError(
+                f"there is already a command {_name(command)!r}", hint="give it another name"
+            )
+
+
+def _name(command: Any) -> str:
+    return str(command.name or command.callback.__name__.replace("_", "-"))
 
 
 def _version(wanted: bool) -> None:

@@ -7,6 +7,7 @@ decoding them, and Pillow need not be loaded. The rarer formats are decoded.
 from __future__ import annotations
 
 import io
+import warnings
 import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -53,6 +54,8 @@ def inspect_image(file: BinaryIO, mime_type: str, name: str) -> ImageFacts:
         facts = _read_png(file)
     elif mime_type in _UNREADABLE_HERE:
         facts = ImageFacts(width=None, height=None)
+    elif mime_type == "image/gif" and not _ends_as_gif(file):
+        facts = None
     else:
         facts = _decode(file, name)
     if facts is None:
@@ -66,10 +69,13 @@ def _decode(file: BinaryIO, name: str) -> ImageFacts:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(file) as picture:
-            _refuse_giants(*picture.size, name)
-            picture.load()
-            return ImageFacts(width=picture.width, height=picture.height)
+        with warnings.catch_warnings():
+            # What Pillow warns of, large pictures and odd tags, is judged here.
+            warnings.simplefilter("ignore")
+            with Image.open(file) as picture:
+                _refuse_giants(*picture.size, name)
+                picture.load()
+                return ImageFacts(width=picture.width, height=picture.height)
     except Image.DecompressionBombError:
         raise MediaTooLarge(
             f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels",
@@ -77,7 +83,15 @@ def _decode(file: BinaryIO, name: str) -> ImageFacts:
         ) from None
     except UnidentifiedImageError:
         raise _corrupt(name, "there is no picture in it") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, zlib.error) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        IndexError,
+        RuntimeError,
+        zlib.error,
+    ) as error:
         raise _corrupt(name, str(error)) from None
 
 
@@ -141,9 +155,18 @@ def _has_end(file: BinaryIO, scan: int) -> bool:
     return False
 
 
+def _ends_as_gif(file: BinaryIO) -> bool:
+    """Whether the last byte is the trailer; some writers pad with zeros behind it."""
+    file.seek(max(0, file.seek(0, io.SEEK_END) - _TAIL))
+    ends = file.read(_TAIL).rstrip(b"\0").endswith(b";")
+    file.seek(0)
+    return ends
+
+
 def _read_png(file: BinaryIO) -> ImageFacts | None:
     """The size in the first chunk, if every chunk up to the last has the checksum it claims."""
     facts = None
+    has_data = False
     file.seek(_PNG_HEADER)
     while True:
         head = file.read(8)
@@ -167,5 +190,6 @@ def _read_png(file: BinaryIO) -> ImageFacts | None:
             left -= len(block)
         if file.read(4) != checksum.to_bytes(4, "big"):
             return None
+        has_data = has_data or head[4:] == b"IDAT"
         if head[4:] == b"IEND":
-            return facts if facts.width and facts.height else None
+            return facts if has_data and facts.width and facts.height else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -92,16 +92,18 @@ def open_recording(source: Path | BinaryIO, name: str) -> Iterator[InputContaine
     """
     import av
 
-    try:
-        container = av.open(
-            str(source) if isinstance(source, Path) else source,
-            options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file,pipe"},
-            timeout=(_OPEN_SECONDS, _OPEN_SECONDS),
-            metadata_errors="replace",
-        )
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise _unreadable(name, error) from None
-    with container:
+    with ExitStack() as stack:
+        try:
+            # FFmpeg is never given a name: it takes "12:30.mp4" for a protocol, and "file:a" for a.
+            file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+            container = av.open(
+                file,
+                options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"},
+                metadata_errors="replace",
+            )
+            stack.enter_context(container)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise _unreadable(name, error) from None
         try:
             yield container  # type: ignore[misc]  # opened for reading
         except av.FFmpegError as error:
@@ -139,7 +141,7 @@ def inspect_recording(
             _require_end(container, seconds, name)
         found = mime_type or _BY_CONTAINER.get(container_name, f"video/{container_name}")
         return Recording(
-            mime_type=found if pictures else _as_sound(found),
+            mime_type=_as_pictures(found) if pictures else _as_sound(found),
             seconds=seconds,
             width=pictures.width if pictures else None,
             height=pictures.height if pictures else None,
@@ -185,6 +187,11 @@ def _require_end(container: InputContainer, seconds: float, name: str) -> None:
 
 def _is_cover(stream: Stream) -> bool:
     return bool(stream.disposition & stream.disposition.attached_pic)
+
+
+def _as_pictures(mime_type: str) -> str:
+    kind, _, subtype = mime_type.partition("/")
+    return f"video/{subtype}" if kind == "audio" else mime_type
 
 
 def _as_sound(mime_type: str) -> str:

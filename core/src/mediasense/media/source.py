@@ -62,7 +62,10 @@ def resolve(source: Source, expected: MediaModality | None = None) -> Media:
 
 def display_name(path: Path) -> str:
     """A path that can be printed anywhere: one line, and no bytes that are not text."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # not a name that any file can have
+        text = ascii(str(path))[1:-1]
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -111,7 +114,7 @@ def _inspect(file: BinaryIO, head: bytes, name: str, size: int, path: Path | Non
         _require_riff(head, size, name)
     file.seek(0)
     try:
-        found = inspect_recording(path or file, name, mime_type=mime_type)
+        found = inspect_recording(file, name, mime_type=mime_type)
     except CorruptMedia:
         if mime_type is None:
             raise _no_media(name, _text_or_binary(head)) from None

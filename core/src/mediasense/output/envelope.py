@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 
 from mediasense.media.source import display_name
@@ -36,12 +37,24 @@ def to_json(analysis: Analysis) -> str:
 
 def dumps(value: object) -> str:
     """JSON for people and programs: readable where it can be, and valid with any answer in it."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    except ValueError:
+        return dumps(_without_strange_numbers(value))
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which some models do write
         return json.dumps(value, indent=2)
     return text
+
+
+def _without_strange_numbers(value: object) -> object:
+    """The same, with null where a number is none that JSON has."""
+    if isinstance(value, dict):
+        return {key: _without_strange_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_strange_numbers(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _media(media: Media) -> dict[str, object]:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from mediasense.errors import one_line
+
 
 def print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows under their column names on stdout."""
+    """Print rows under their column names on stdout.
+
+    What services say may stand in them: each cell is made one printable line.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    rows = [
+        tuple(one_line(c, limit=1000).encode(encoding, "replace").decode(encoding) for c in row)
+        for row in rows
+    ]
     if not sys.stdout.isatty():
         # A program reads this: no wrapping, no colour, and no 70 ms for the library that does it.
         widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
