@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from mediasense.errors import CorruptMedia, MediaNotFound, UnsupportedMedia
+from mediasense.errors import CorruptMedia, UnsupportedMedia
+from mediasense.media.recordings import open_recording
 
 if TYPE_CHECKING:
     import av
@@ -80,12 +81,11 @@ def sample(
         before ``start``; its timestamp is then ``start``.
 
     Raises:
-        MediaNotFound: There is no such file.
-        UnsupportedMedia: The file holds no moving pictures.
+        UnsupportedMedia: The file holds no moving pictures, or names other files.
         CorruptMedia: After the last frame that could be decoded, when anything could not; at once,
             when nothing could.
     """
-    with _opened(source) as container:
+    with open_recording(source, _name(source)) as container:
         first = start or 0.0
         last = math.inf if end is None else end
         with closing(_decoded(container, first)) as frames:
@@ -121,18 +121,8 @@ def changed_blocks(
     return blocks
 
 
-def _opened(source: Path | BinaryIO) -> InputContainer:
-    import av
-
-    # Without "file:" FFmpeg takes a name such as "concat:a" for a protocol.
-    file = f"file:{source}" if isinstance(source, Path) else source
-    options = {"fflags": "+genpts", "protocol_whitelist": "file"}
-    try:
-        return av.open(file, "r", metadata_errors="ignore", options=options)
-    except av.FileNotFoundError as error:
-        raise MediaNotFound(f"there is no file {source}", hint="check the path") from error
-    except av.FFmpegError as error:
-        raise _corrupt(str(error.strerror)) from error
+def _name(source: Path | BinaryIO) -> str:
+    return str(source) if isinstance(source, Path) else "the recording"
 
 
 def _corrupt(what: str) -> CorruptMedia:

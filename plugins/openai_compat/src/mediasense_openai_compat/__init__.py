@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING
 from mediasense import hookimpl
 
 if TYPE_CHECKING:
-    from typing import TYPE_CHECKING
-
-
-if TYPE_CHECKING:
     from mediasense import (
         Answer,
         AudioRequest,
