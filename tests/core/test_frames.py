@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from mediasense import CorruptMedia, UnsupportedMedia
-from mediasense.media.frames import _Clock, changed_blocks, sample
+from mediasense.media.frames import _Clock, changed_blocks, sample_frames
 
 SIZE = (160, 120)
 
@@ -59,7 +59,7 @@ def record(
 
 def levels(path: Path, **options) -> list[tuple[float, int]]:
     """What is given: when, and how bright."""
-    return [(round(f.timestamp, 2), round(f.luma.mean())) for f in sample(path, **options)]
+    return [(round(f.timestamp, 2), round(f.luma.mean())) for f in sample_frames(path, **options)]
 
 
 def greys(*values: int) -> Iterator[np.ndarray]:
@@ -113,13 +113,14 @@ def test_a_part_of_a_real_recording_starts_without_its_beginning(tmp_path):
 def test_an_open_file_will_do(tmp_path):
     path = record(tmp_path / "a.mp4", greys(50, 150))
     assert levels(path) == [
-        (round(f.timestamp, 2), round(f.luma.mean())) for f in sample(io.BytesIO(path.read_bytes()))
+        (round(f.timestamp, 2), round(f.luma.mean()))
+        for f in sample_frames(io.BytesIO(path.read_bytes()))
     ]
 
 
 def test_one_may_stop_early(tmp_path):
     path = record(tmp_path / "a.mp4", greys(*[50] * 30))
-    frames = sample(path)
+    frames = sample_frames(path)
     kept = next(frames)
     frames.close()
     assert kept.picture().shape == (120, 160, 3)
@@ -146,7 +147,7 @@ def test_one_may_stop_early(tmp_path):
 )
 def test_brightness_is_the_same_however_pixels_are_stored(tmp_path, codec, pixels, suffix):
     path = record(tmp_path / f"a.{suffix}", greys(10, 128, 245), codec=codec, pixels=pixels)
-    frame = next(iter(sample(path)))
+    frame = next(iter(sample_frames(path)))
     assert frame.luma.dtype == np.uint8
     assert frame.luma.shape == (30, 40)
     assert abs(int(frame.luma.mean()) - 10) < 6
@@ -155,7 +156,7 @@ def test_brightness_is_the_same_however_pixels_are_stored(tmp_path, codec, pixel
 
 def test_odd_sizes_keep_their_last_pixels(tmp_path):
     path = record(tmp_path / "a.mov", [shade(90, (33, 17))], codec="png", pixels="rgb24")
-    (frame,) = sample(path)
+    (frame,) = sample_frames(path)
     assert frame.luma.shape == (5, 9)
     assert frame.picture().shape == (17, 33, 3)
 
@@ -163,7 +164,7 @@ def test_odd_sizes_keep_their_last_pixels(tmp_path):
 def test_a_picture_is_in_red_green_and_blue(tmp_path):
     red = shade(0)
     red[:, :, 0] = 255
-    (frame,) = sample(record(tmp_path / "a.mov", [red], codec="png", pixels="rgb24"))
+    (frame,) = sample_frames(record(tmp_path / "a.mov", [red], codec="png", pixels="rgb24"))
     assert tuple(frame.picture()[0, 0]) == (255, 0, 0)
 
 
@@ -172,7 +173,7 @@ def test_a_recording_held_sideways_is_upright(tmp_path, degrees, corner):
     """The mark at the top left goes where the rotation takes it, counterclockwise."""
     marked = shade(0)
     marked[:40, :40] = 255
-    (frame,) = sample(record(tmp_path / "a.mp4", [marked], rotation=degrees))
+    (frame,) = sample_frames(record(tmp_path / "a.mp4", [marked], rotation=degrees))
     rows = {0: slice(0, 40), -1: slice(-40, None)}
     down, right = (rows[side] for side in corner)
     assert frame.picture()[down, right].mean() > 240
@@ -220,7 +221,7 @@ def test_frames_without_timestamps_are_counted():
 def seen_before_the_error(path: Path) -> int:
     seen: list[object] = []
     with pytest.raises(CorruptMedia, match="cannot be read to its end"):
-        seen.extend(sample(path))
+        seen.extend(sample_frames(path))
     return len(seen)
 
 
@@ -241,26 +242,26 @@ def test_what_is_no_recording_is_an_error(tmp_path, content):
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
     with pytest.raises((CorruptMedia, UnsupportedMedia)):
-        list(sample(path))
+        list(sample_frames(path))
 
 
 def test_a_recording_whose_index_is_cut_off_is_an_error(tmp_path):
     path = record(tmp_path / "a.mp4", greys(*[50] * 30))
     path.write_bytes(path.read_bytes()[:-600])
     with pytest.raises(CorruptMedia):
-        list(sample(path))
+        list(sample_frames(path))
 
 
 def test_no_file_is_an_error(tmp_path):
     with pytest.raises(UnsupportedMedia, match=r"none\.mp4 .*No such file"):
-        list(sample(tmp_path / "none.mp4"))
+        list(sample_frames(tmp_path / "none.mp4"))
 
 
 def test_sound_alone_is_an_error(tmp_path, make_wav):
     path = tmp_path / "a.wav"
     path.write_bytes(make_wav())
     with pytest.raises(UnsupportedMedia, match="no pictures"):
-        list(sample(path))
+        list(sample_frames(path))
 
 
 def test_a_name_is_never_a_protocol(tmp_path, monkeypatch):
@@ -277,7 +278,7 @@ def test_a_playlist_fetches_nothing(tmp_path, httpserver):
     path.write_text(names)
     for source in (path, io.BytesIO(names.encode())):
         with pytest.raises((CorruptMedia, UnsupportedMedia)):
-            list(sample(source))
+            list(sample_frames(source))
     assert httpserver.log == []
 
 
@@ -293,7 +294,7 @@ def test_no_damage_raises_anything_else(tmp_path, places, value):
     for place in places:
         data[place % len(data)] = value
     try:
-        for frame in sample(io.BytesIO(bytes(data))):
+        for frame in sample_frames(io.BytesIO(bytes(data))):
             frame.picture()
     except (CorruptMedia, UnsupportedMedia):
         pass
@@ -308,7 +309,7 @@ def test_one_letter_of_small_print_is_a_change(tmp_path):
     typed = plain.copy()
     typed[400:410, 600:602] = 0
     path = record(tmp_path / "a.mp4", [plain] * 10 + [typed] * 10)
-    first, *_, last = sample(path)
+    first, *_, last = sample_frames(path)
     blocks = changed_blocks(first.luma, last.luma)
     assert blocks[25, 37]
     assert blocks.sum() == 1
@@ -318,7 +319,7 @@ def test_compression_is_no_change(tmp_path):
     noise = np.random.default_rng(0)
     page = noise.choice([0, 255], (45, 80, 1)).astype(np.uint8).repeat(16, 0).repeat(16, 1)
     path = record(tmp_path / "a.mp4", [page.repeat(3, 2)] * 30)
-    first, *_, last = sample(path)
+    first, *_, last = sample_frames(path)
     assert not changed_blocks(first.luma, last.luma).any()
 
 

@@ -56,6 +56,12 @@ def test_one_image_is_its_text(told):
     assert (answer.model, answer.usage, answer.finish_reason) == ("pp-ocrv6-small", None, "stop")
 
 
+def test_a_line_says_which_of_several_images_it_stands_in(told):
+    reading = Reading((line("Hello"),), ())
+    assert [found.image for found in told(reading, reading).lines] == [1, 2]
+    assert [found.image for found in told(reading).lines] == [None]
+
+
 def test_several_images_have_headings(told):
     answer = told(Reading((line("Hello"),), ()), Reading((), ()))
     assert answer.text == "Image 1\n\nHello\n\nImage 2\n\nNo readable text found."

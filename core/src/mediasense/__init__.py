@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     )
     from mediasense.hookspecs import hookimpl
     from mediasense.http import get_json, post_json
+    from mediasense.media.frames import BLOCK_PIXELS, Frame, changed_blocks, sample_frames
     from mediasense.media.source import uri_kind
     from mediasense.names import MediaModality, Modality, OnText, Option, Resolution
     from mediasense.providers import (
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BLOCK_PIXELS",
     "Access",
     "Analysis",
     "Answer",
@@ -99,6 +101,7 @@ __all__ = [
     "ContentBlocked",
     "CorruptMedia",
     "Credentials",
+    "Frame",
     "ImageLimits",
     "ImageRequest",
     "InvalidAnswer",
@@ -145,6 +148,7 @@ __all__ = [
     "VideoRequest",
     "analyze",
     "analyze_async",
+    "changed_blocks",
     "connect",
     "error_for_status",
     "error_text",
@@ -156,6 +160,7 @@ __all__ = [
     "new_slot",
     "one_line",
     "post_json",
+    "sample_frames",
     "shared",
     "splice",
     "uri_kind",
@@ -172,6 +177,7 @@ _MODULES = (
     "body",
     "http",
     "media.source",
+    "media.frames",
     "api",
 )
 

@@ -291,12 +291,14 @@ class TextLine:
         text: As it is read.
         confidence: Between 0 and 1.
         box: Where it stands.
+        image: Of several images, which one: 1 for the first.
         start, end: Of a video: first and last second it was seen.
     """
 
     text: str
     confidence: float
     box: Box
+    image: int | None = None
     start: float | None = None
     end: float | None = None
 

@@ -1,9 +1,9 @@
 """Pictures out of a recording: a few a second, and where they differ.
 
-Everything that looks at a recording frame by frame stands on two functions: :func:`sample` gives
-what is on screen several times a second, without decoding what it can skip; :func:`changed_blocks`
-says where two of these pictures differ. The largest difference in each block decides, not a mean:
-a letter typed in small print changes the mean of nothing.
+Everything that looks at a recording frame by frame stands on two functions. :func:`sample_frames`
+gives what is on screen several times a second, without decoding what it can skip;
+:func:`changed_blocks` says where two of these pictures differ. The largest difference in each block
+decides, not a mean: a letter typed in small print changes the mean of nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SHRINK = 4
 """The small picture of a frame has a pixel for each 4 x 4 of the picture."""
 
-BLOCK = 16
+BLOCK_PIXELS = 16
 """Pixels of the picture to each side of a block that :func:`changed_blocks` judges."""
 
 _TOLERANCE = 14
@@ -56,7 +56,7 @@ class Frame:
         return _pixels(self._decoded, self._decoded.reformat(format="rgb24"))
 
 
-def sample(
+def sample_frames(
     source: Path | BinaryIO,
     *,
     fps: float = 4.0,
@@ -107,7 +107,7 @@ def changed_blocks(
     """
     import numpy as np
 
-    size = BLOCK // SHRINK
+    size = BLOCK_PIXELS // SHRINK
     rows, columns = (-(-length // size) for length in after.shape)
     if before.shape != after.shape:
         return np.ones((rows, columns), np.bool_)

@@ -98,7 +98,8 @@ def open_recording(source: Path | BinaryIO, name: str) -> Iterator[InputContaine
             file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
             container = av.open(
                 file,
-                options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"},
+                # Not `options`: those reach the codecs too, and PyAV 16 and 17 crash on MPEG-PS.
+                container_options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"},
                 metadata_errors="replace",
             )
             stack.enter_context(container)

@@ -16,7 +16,7 @@ from mediasense import (
     VideoRequest,
     uri_kind,
 )
-from mediasense_gemini_native.providers import WIRE_TYPES
+from mediasense_gemini_native.providers import wire_type
 
 if TYPE_CHECKING:
     from mediasense_gemini_native.outgoing import Outgoing
@@ -56,11 +56,6 @@ def config(request: TextRequest) -> types.GenerateContentConfig:
         response_json_schema=json.loads(request.json_schema) if request.json_schema else None,
         media_resolution=_resolution(request),
     )
-
-
-def wire_type(media: Media, provider: str) -> str:
-    """The media's own MIME type, under the name the service knows it by."""
-    return WIRE_TYPES[provider].get(media.mime_type, media.mime_type)
 
 
 def _media_parts(

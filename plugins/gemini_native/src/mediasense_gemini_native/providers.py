@@ -14,6 +14,7 @@ from mediasense import (
     AudioLimits,
     Credentials,
     ImageLimits,
+    Media,
     ModelRule,
     Provider,
     TextLimits,
@@ -21,7 +22,7 @@ from mediasense import (
 )
 
 # What each service calls a type that has another registered name.
-WIRE_TYPES: dict[str, dict[str, str]] = {
+_WIRE_TYPES: dict[str, dict[str, str]] = {
     "gemini": {
         "audio/mp4": "audio/m4a",
         "audio/mpeg": "audio/mp3",
@@ -173,3 +174,8 @@ VERTEX = Provider(
     text=_TEXT,
     models=_rules(_VERTEX_IMAGE, _VERTEX_VIDEO, _VERTEX_AUDIO),
 )
+
+
+def wire_type(media: Media, provider: str) -> str:
+    """The media's own MIME type, under the name the service knows it by."""
+    return _WIRE_TYPES[provider].get(media.mime_type, media.mime_type)

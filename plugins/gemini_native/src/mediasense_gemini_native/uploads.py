@@ -26,8 +26,8 @@ from mediasense import (
     VideoRequest,
     one_line,
 )
-from mediasense_gemini_native.contents import wire_type
 from mediasense_gemini_native.failures import translated
+from mediasense_gemini_native.providers import wire_type
 
 if TYPE_CHECKING:
     import io

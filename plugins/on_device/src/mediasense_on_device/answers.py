@@ -44,9 +44,10 @@ class Watched:
 
 def about_images(request: ImageRequest, readings: Sequence[Reading]) -> Answer:
     """Tell what stands in images; of several, under a heading for each."""
+    several = len(request.images) > 1
     lines = [
-        replace(line, start=image.timestamp, end=image.timestamp)
-        for image, reading in zip(request.images, readings, strict=True)
+        replace(line, image=number if several else None, start=image.timestamp, end=image.timestamp)
+        for number, (image, reading) in enumerate(zip(request.images, readings, strict=True), 1)
         for line in layout.in_order(reading.lines)
     ]
     texts = [layout.text(reading.lines) for reading in readings]

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from mediasense import Answer, CorruptMedia, ImageRequest, Request, UnknownModel, VideoRequest
-from mediasense.media.frames import sample
+from mediasense import (
+    Answer,
+    CorruptMedia,
+    ImageRequest,
+    Request,
+    UnknownModel,
+    VideoRequest,
+    sample_frames,
+)
 from mediasense_on_device import answers, engine
 from mediasense_on_device.pictures import picture
 from mediasense_on_device.provider import MODEL
@@ -14,7 +21,7 @@ from mediasense_on_device.screens import affordable, screens
 from mediasense_on_device.timeline import Timeline
 
 if TYPE_CHECKING:
-    from mediasense.media.frames import Frame
+    from mediasense import Frame
 
 _FPS = 4.0
 
@@ -31,7 +38,7 @@ def read_video(request: VideoRequest) -> Answer:
     _check_model(request)
     fps = request.fps or _FPS
     with request.video.open() as file:
-        tape = _Tape(sample(file, fps=fps, start=request.start, end=request.end))
+        tape = _Tape(sample_frames(file, fps=fps, start=request.start, end=request.end))
         kept, left_out = affordable(screens(tape, fps))
     timeline = Timeline(engine.read)
     for screen in kept:

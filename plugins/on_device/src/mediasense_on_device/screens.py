@@ -12,15 +12,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mediasense import Box
-from mediasense.media.frames import BLOCK, changed_blocks
+from mediasense import BLOCK_PIXELS, Box, changed_blocks
 from mediasense_on_device.boxes import around
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mediasense.media.frames import Frame
+    from mediasense import Frame
 
 BUDGET = 40.0
 """How much is read of one recording, in whole screens: about two minutes' work for two cores when
@@ -77,8 +76,8 @@ class Screen:
 
     def changes_in(self, box: Box) -> list[float]:
         """When the changed blocks of a box took their look."""
-        rows = slice(box.top // BLOCK, -(-box.bottom // BLOCK))
-        columns = slice(box.left // BLOCK, -(-box.right // BLOCK))
+        rows = slice(box.top // BLOCK_PIXELS, -(-box.bottom // BLOCK_PIXELS))
+        columns = slice(box.left // BLOCK_PIXELS, -(-box.right // BLOCK_PIXELS))
         times: list[float] = self.since[rows, columns][self.changed[rows, columns]].tolist()
         return times
 
@@ -222,8 +221,8 @@ def _pixels(blocks: list[tuple[int, int]], size: Box) -> Box:
     rows = [row for row, _ in blocks]
     columns = [column for _, column in blocks]
     return Box(
-        left=min(columns) * BLOCK,
-        top=min(rows) * BLOCK,
-        right=min(size.right, (max(columns) + 1) * BLOCK),
-        bottom=min(size.bottom, (max(rows) + 1) * BLOCK),
+        left=min(columns) * BLOCK_PIXELS,
+        top=min(rows) * BLOCK_PIXELS,
+        right=min(size.right, (max(columns) + 1) * BLOCK_PIXELS),
+        bottom=min(size.bottom, (max(rows) + 1) * BLOCK_PIXELS),
     )
