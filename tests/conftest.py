@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import socket
 import struct
 import threading
@@ -30,6 +31,12 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.chdir(home)
     return home
+
+
+@pytest.fixture
+def heed_ctrl_c() -> Callable[[], object]:
+    """For ``preexec_fn``: what is started from the background would ignore Ctrl-C."""
+    return lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 # --- real media ----------------------------------------------------------------------------------

@@ -492,11 +492,12 @@ def wait_for(condition) -> None:
     "command", [["image", "{picture}", "-p", "acme"], ["models", "-p", "acme"]]
 )
 def test_ctrl_c_while_a_server_is_waited_for_is_130(
-    acme_site, picture, raw_server, monkeypatch, command
+    acme_site, picture, raw_server, monkeypatch, command, heed_ctrl_c
 ):
     server = raw_server(delay=60)
     monkeypatch.setenv("ACME_URL", server.url)
-    process = acme_site.start(*(part.format(picture=picture) for part in command))
+    arguments = [part.format(picture=picture) for part in command]
+    process = acme_site.start(*arguments, preexec_fn=heed_ctrl_c)
     wait_for(lambda: server.received)
     code, seconds, stdout, stderr = interrupted(process)
     assert (code, stdout) == (130, "")
@@ -504,11 +505,11 @@ def test_ctrl_c_while_a_server_is_waited_for_is_130(
     assert "Traceback" not in stderr
 
 
-def test_ctrl_c_while_providers_are_checked_is_130(acme_site, raw_server, monkeypatch):
+def test_ctrl_c_while_providers_are_checked_is_130(acme_site, raw_server, monkeypatch, heed_ctrl_c):
     server = raw_server(delay=60)
     monkeypatch.setenv("ACME_URL", server.url)
     monkeypatch.setenv("ACME_KEY", "sk-acme")
-    process = acme_site.start("providers", "--check")
+    process = acme_site.start("providers", "--check", preexec_fn=heed_ctrl_c)
     wait_for(lambda: server.received)
     code, seconds, _, stderr = interrupted(process)
     assert code == 130

@@ -72,7 +72,7 @@ def test_the_log_of_the_program_stays_as_it_was(picture):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
-def test_ctrl_c_stops_it_at_once(tmp_path):
+def test_ctrl_c_stops_it_at_once(tmp_path, heed_ctrl_c):
     """Lines that wait to be read are not read first, and no thread holds up the end."""
     rows = [(10 + 500 * (n % 3), 10 + 24 * (n // 3), "many words to read " * 2) for n in range(150)]
     path = tmp_path / "dense.png"
@@ -81,7 +81,10 @@ def test_ctrl_c_stops_it_at_once(tmp_path):
         "image = ", "plugin.list_models(None)\nprint('begun', flush=True)\nimage = "
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", code, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_ctrl_c,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
