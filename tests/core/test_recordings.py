@@ -220,6 +220,14 @@ def test_a_wav_without_its_padding_byte_is_whole():
     assert resolve(bytes(data)).seconds == pytest.approx(0.5, abs=0.01)
 
 
+def test_tags_that_are_not_utf_8_are_no_reason_to_refuse(make_wav):
+    """Old recorders write the code page of their country."""
+    title = b"INFOINAM" + (6).to_bytes(4, "little") + b"caf\xe9\xff\x00"
+    wav = make_wav() + b"LIST" + len(title).to_bytes(4, "little") + title
+    wav = wav[:4] + (len(wav) - 8).to_bytes(4, "little") + wav[8:]
+    assert resolve(wav).mime_type == "audio/wav"
+
+
 def test_a_wav_of_no_length_is_told():
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as out:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mediasense.errors import CorruptMedia, UnsupportedMedia
 
@@ -100,13 +100,13 @@ def open_recording(source: Path | BinaryIO, name: str) -> Iterator[InputContaine
                 file,
                 # Not `options`: those reach the codecs too, and PyAV 16 and 17 crash on MPEG-PS.
                 container_options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"},
-                metadata_errors="replace",
+                **_tolerant(av.__version__),
             )
             stack.enter_context(container)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise _unreadable(name, error) from None
         try:
-            yield container  # type: ignore[misc]  # opened for reading
+            yield container
         except av.FFmpegError as error:
             raise _unreadable(name, error) from None
 
@@ -149,6 +149,11 @@ def inspect_recording(
             has_pictures=pictures is not None,
             has_sound=sound is not None,
         )
+
+
+def _tolerant(version: str) -> dict[str, Any]:
+    """Before PyAV 19, tags that are not UTF-8 made opening fail unless told otherwise."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _decodes(container: InputContainer, stream: Stream) -> bool:
