@@ -150,6 +150,7 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
             "text": "OK",
             "confidence": 0.9,
             "box": {"left": 1, "top": 2, "right": 3, "bottom": 4},
+            "image": None,
             "start": None,
             "end": None,
         }
