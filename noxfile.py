@@ -24,7 +24,6 @@ PLUGINS = {
 }
 PACKAGES = {"core": CORE, **PLUGINS}
 EXAMPLE = "./examples/acme_plugin"
-PYTHONS = ["3.11"]
 
 
 @nox.session
@@ -43,7 +42,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *sources, "noxfile.py")
 
 
-@nox.session(python=PYTHONS)
+@nox.session
 @nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
 def tests(session: nox.Session, package: str) -> None:
     """The tests of one package with only the core beside it."""
@@ -51,7 +50,7 @@ def tests(session: nox.Session, package: str) -> None:
     _pytest(session, f"tests/{package}")
 
 
-@nox.session(python=PYTHONS)
+@nox.session
 def together(session: nox.Session) -> None:
     """Everything at once, with the example plugin, found through real entry points."""
     session.install(*TEST_TOOLS, *PACKAGES.values(), EXAMPLE)

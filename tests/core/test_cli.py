@@ -365,9 +365,11 @@ def test_an_error_never_shows_the_key(
 
 def test_an_error_nobody_expected_keeps_its_traceback(acme_site, picture, acme_url):
     done = acme_site.run("image", picture, "break", "-p", "acme")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (4, "")
     assert "Traceback (most recent call last)" in done.stderr
-    assert "KeyError: 'a bug of the plugin'" in done.stderr
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("error: acme (")
+    assert "analyze_image failed: KeyError: 'a bug of the plugin'" in last
 
 
 # --- without plugins, and with broken ones --------------------------------------------------------
@@ -586,7 +588,7 @@ def test_only_the_providers_that_are_named_are_shown(acme_installed, echo, cli):
 def test_an_unknown_provider_is_7(acme_installed, cli):
     done = cli("providers", "acmee")
     assert done.exit_code == 7
-    assert "installed: acme" in done.stderr
+    assert "did you mean acme?" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -697,11 +699,36 @@ def test_plugins_in_conflict_are_warned_of(acme_installed, cli):
 
 def test_a_plugin_that_is_switched_off_is_not_loaded(acme_installed, cli, monkeypatch):
     monkeypatch.setenv("MEDIASENSE_DISABLE_PLUGINS", "acme")
-    assert cli("plugins").exit_code == 5
+    done = cli("plugins")
+    assert (done.exit_code, "disabled" in done.stdout) == (0, True)
+    assert cli("providers").exit_code == 5
+
+
+def test_a_plugin_is_switched_off_by_the_name_of_its_distribution_too(
+    acme_installed, cli, monkeypatch
+):
+    monkeypatch.setenv("MEDIASENSE_DISABLE_PLUGINS", "mediasense-Acme")
+    assert cli("providers").exit_code == 5
 
 
 def test_the_config_switches_plugins_off(acme_installed, cli, tmp_path, monkeypatch):
     config = tmp_path / "config.toml"
     config.write_text('disable_plugins = ["acme"]\n')
     monkeypatch.setenv("MEDIASENSE_CONFIG", str(config))
-    assert json.loads(cli("plugins", "--json").stdout) == {"plugins": [], "disabled": ["acme"]}
+    found = json.loads(cli("plugins", "--json").stdout)
+    assert found["disabled"] == ["acme"]
+    assert [row["state"] for row in found["plugins"]] == ["disabled"]
+
+
+def test_a_config_that_is_named_and_missing_is_3(acme_site, picture, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDIASENSE_CONFIG", str(tmp_path / "none.toml"))
+    done = acme_site.run("image", picture)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "which does not exist" in done.stderr
+
+
+def test_a_key_without_an_owner_is_2(acme_installed, cli, picture):
+    """Whoever were chosen would be sent a key that is somebody else's."""
+    done = cli("image", picture, "--api-key-env", "SOMEBODYS_KEY")
+    assert done.exit_code == 2
+    assert "a key is named, and not whose it is" in done.stderr

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mediasense import Analysis, Box, Media, Segment, TextLine, Timings, Usage
 from mediasense.output.envelope import dumps, to_json
 from mediasense.output.tables import print_table
-from mediasense.output.terminal import write
+from mediasense.output.terminal import say, write
 
 # Any text, with halves of surrogate pairs, which models do write.
 ANY_TEXT = st.text(st.characters(), max_size=40)
@@ -43,6 +43,12 @@ def analysis(**changes) -> Analysis:
         "media": (),
     }
     return Analysis(**facts | changes)
+
+
+@pytest.mark.parametrize("kind", ["note", "warning", "error"])
+def test_what_is_said_is_one_printable_line_whoever_wrote_it(capsys, kind):
+    say(kind, "model m\x1b]0;gone\x07\nof \ud800")
+    assert capsys.readouterr().err == f"{kind}: model m ]0;gone of \n"
 
 
 # --- the envelope ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Turn any image, video or sound into text, with any provider.
+"""Turn images, videos and sound into text, through the provider you choose.
 
     >>> import mediasense
     >>> mediasense.analyze("shot.png", "what is the error?", provider="groq").text

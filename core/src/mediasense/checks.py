@@ -34,7 +34,8 @@ class Check:
 
     Attributes:
         provider: Its name.
-        status: In a word or two. ``ready``: reached, credentials accepted, default model listed.
+        status: In a word or two. ``ready``: reached, credentials not refused, default
+            model listed. Some services list their models to anybody.
         detail: What is wrong, or ``""``.
         seconds: How long it took.
     """

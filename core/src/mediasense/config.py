@@ -52,6 +52,10 @@ def load_config() -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
+        if os.environ.get(FILE_VARIABLE):
+            raise ConfigError(
+                f"{FILE_VARIABLE} names {path}, which does not exist", hint="check the path"
+            ) from None
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="check the file") from None

@@ -15,10 +15,11 @@ import functools
 import os
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from mediasense.errors import MissingCredentials, UnsafeEndpoint, UsageError
@@ -27,6 +28,7 @@ from mediasense.types import Request
 
 OWN_KEY_VARIABLE = "MEDIASENSE_API_KEY"
 
+_KEPT_CLIENTS = 32
 _HOST = re.compile(r"[a-z0-9._:-]+")
 # Printable ASCII without a backslash, a question mark or a hash.
 _PLAIN = re.compile(r"[!\"$->@-\[\]-~]+")
@@ -139,18 +141,33 @@ Client = TypeVar("Client")
 def shared(make: Callable[[Connection], Client]) -> Callable[[Connection], Client]:
     """Make one client for each connection, for all threads: a decorator for plugins.
 
-    A client is dear to make and safe to share; one for each call costs more than the call.
+    A client is dear to make and safe to share; one for each call costs more than the call. The
+    clients of the 32 connections used last are kept.
     """
-    clients: dict[Connection, Client] = {}
+    kept: OrderedDict[Connection, _Kept[Client]] = OrderedDict()
     lock = threading.Lock()
 
     def client(connection: Connection) -> Client:
         with lock:
-            if connection not in clients:
-                clients[connection] = make(connection)
-            return clients[connection]
+            entry = kept.setdefault(connection, _Kept())
+            kept.move_to_end(connection)
+            if len(kept) > _KEPT_CLIENTS:
+                kept.popitem(last=False)
+        # A lock for each: making one may wait for the network, which is no concern of the others.
+        with entry.lock:
+            if entry.client is None:
+                entry.client = make(connection)
+            return entry.client
 
     return client
+
+
+class _Kept(Generic[Client]):
+    """A client, once it is made."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.client: Client | None = None
 
 
 def _base_url(provider: Provider, access: Access) -> str:

@@ -16,21 +16,29 @@ from mediasense.errors import (
     InvalidAnswer,
     MissingCredentials,
     NoPlugins,
-    PluginError,
     UnknownProvider,
     UnsupportedModality,
     UsageError,
+    one_line,
 )
+from mediasense.hooks import Hooks
 from mediasense.known import PACKAGES, package_for
 from mediasense.media.source import Source, resolve
 from mediasense.names import MediaModality, OnText
-from mediasense.planning import Call, can_take, make_plan, require_one_kind
+from mediasense.planning import (
+    Call,
+    Plan,
+    can_take,
+    make_plan,
+    require_access_options,
+    require_one_kind,
+)
 from mediasense.plugins import Plugins
 from mediasense.providers import Provider
+from mediasense.schemas import first_misfit, require_schema
 from mediasense.types import (
     Analysis,
     Answer,
-    AnyRequest,
     AudioRequest,
     ImageRequest,
     Media,
@@ -44,14 +52,6 @@ from mediasense.types import (
     VideoRequest,
 )
 
-_HOOKS: dict[type[Request], str] = {
-    AudioRequest: "analyze_audio",
-    ImageRequest: "analyze_image",
-    ModelsRequest: "list_models",
-    TextRequest: "generate",
-    VideoRequest: "analyze_video",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
@@ -64,7 +64,10 @@ class Dispatcher:
 
     plugins: Plugins
     config: Config = Config()
-    _callers: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    _hooks: Hooks = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hooks", Hooks(self.plugins))
 
     def analyze(
         self,
@@ -87,6 +90,7 @@ class Dispatcher:
         """
         started = time.perf_counter()
         _require_patience(question)
+        require_schema(question.json_schema)
         named = self._named(question)
         media = tuple(resolve(source, expected) for source in sources)
         require_one_kind(media)
@@ -101,10 +105,13 @@ class Dispatcher:
         answers: list[Answer] = []
         for call in plan.calls:
             request = _request(call, media, question, provider, answers)
-            is_last = call is plan.calls[-1]
-            answers.append(self._ask(request, on_text if call.streaming and is_last else None))
+            answers.append(
+                self._ask(request, on_text if self._streams(call, plan, provider) else None)
+            )
         finished = time.perf_counter()
         last = answers[-1]
+        if on_text is not None and not self._streams(plan.calls[-1], plan, provider):
+            on_text(last.text)
         return Analysis(
             text=last.text,
             provider=provider.name,
@@ -144,9 +151,11 @@ class Dispatcher:
             retries=question.retries,
         )
         _require_patience(question)
-        found = self._hook(request)
+        require_access_options(question, provider)
+        found = self._hooks.call(request)
         if not isinstance(found, tuple | list) or not all(isinstance(m, Model) for m in found):
-            raise self._broken(provider, "list_models returned something that is no tuple of Model")
+            what = "list_models returned something that is no tuple of Model"
+            raise self._hooks.broken(provider, what)
         return tuple(found)
 
     def provider(self, name: str) -> Provider:
@@ -172,10 +181,7 @@ class Dispatcher:
             off = [name for name in self.plugins.disabled if package.endswith(_dashed(name))]
             hint = f"{off[0]} is switched off" if off else f"type: pip install {package}"
             raise UnknownProvider(f"no installed plugin offers {name!r}", hint=hint)
-        installed = ", ".join(self.plugins.providers) or "none"
-        raise UnknownProvider(
-            f"no installed plugin offers {name!r}", hint=f"installed: {installed}"
-        )
+        raise UnknownProvider(f"no installed plugin offers {name!r}", hint=self._did_you_mean(name))
 
     def _did_you_mean(self, name: str) -> str:
         known = [n for p in self.plugins.providers.values() for n in (p.name, *p.aliases)]
@@ -195,7 +201,14 @@ class Dispatcher:
                 )
             return anywhere[0]
         name = os.environ.get(PROVIDER_VARIABLE) or self.config.provider
-        return self.provider(name) if name else None
+        if name:
+            return self.provider(name)
+        if question.access.api_key_env or question.access.credentials_file:
+            # Whoever is chosen would be sent a key that is somebody else's.
+            raise UsageError(
+                "a key is named, and not whose it is", hint="add --provider NAME or --base-url URL"
+            )
+        return None
 
     def _choose(self, media: tuple[Media, ...], question: Question) -> Provider:
         """The first service with credentials that takes this, or else what runs on the device."""
@@ -240,63 +253,24 @@ class Dispatcher:
             return f"for {modality}, type: pip install {missing[0]}"
         return "no installed provider takes it"
 
+    def _streams(self, call: Call, plan: Plan, provider: Provider) -> bool:
+        """Whether pieces of this call's answer may be shown before it is whole."""
+        return (
+            call is plan.calls[-1]
+            and call.streaming
+            and not self._hooks.changes_answers(call.modality, provider)
+        )
+
     def _ask(self, request: Request, on_text: OnText | None) -> Answer:
-        answer = self._hook(request, on_text)
-        if not isinstance(answer, Answer):
-            returned = f"returned {type(answer).__name__}, not an Answer"
-            raise self._broken(request.provider, returned)
-        return answer
-
-    def _broken(self, provider: Provider, what: str) -> PluginError:
-        owner = self.plugins.owners[provider.name].entry_point
-        return PluginError(f"{owner}: {what}", hint="report it to the plugin's author")
-
-    def _hook(self, request: Request, on_text: OnText | None = None) -> Any:
-        """Call the hook for a request, with every other provider plugin left out."""
-        request = self._prepared(request)
-        hook = _HOOKS[type(request)]
-        owner = self.plugins.owners[request.provider.name]
-        if hook not in owner.hooks:
-            raise self._broken(request.provider, f"it declares what {hook} does, and lacks it")
-        key = hook, owner.entry_point.name
-        if key not in self._callers:
-            self._callers[key] = self.plugins.manager.subset_hook_caller(
-                hook,
-                [self._module(p.entry_point.name) for p in self._others(owner.entry_point.name)],
-            )
-        if hook == "list_models":
-            return self._callers[key](request=request)
-        return self._callers[key](request=request, on_text=on_text)
-
-    def _prepared(self, request: AnyRequest) -> AnyRequest:
-        """The request after every ``prepare_request``, in order."""
-        implementations = self.plugins.manager.hook.prepare_request.get_hookimpls()
-        if not implementations:
-            return request
-        owner = self.plugins.owners[request.provider.name].entry_point.name
-        strangers = {plugin.entry_point.name for plugin in self._others(owner)}
-        order = [plugin.entry_point.name for plugin in self.plugins.loaded]
-        for implementation in sorted(
-            (i for i in implementations if i.plugin_name not in strangers),
-            key=lambda i: (not i.tryfirst, i.trylast, order.index(i.plugin_name)),
+        answer = self._hooks.call(request, on_text)
+        if not (
+            isinstance(answer, Answer)
+            and isinstance(answer.text, str)
+            and isinstance(answer.model, str)
         ):
-            changed = implementation.function(*[request for _ in implementation.argnames])
-            if changed is None:
-                continue
-            if type(changed) is not type(request) or changed.provider != request.provider:
-                raise PluginError(
-                    f"{implementation.plugin_name}: prepare_request returned another kind of "
-                    "request, or another provider",
-                    hint="report it to the plugin's author",
-                )
-            request = changed
-        return request
-
-    def _others(self, owner: str) -> list[Any]:
-        return [p for p in self.plugins.loaded if p.providers and p.entry_point.name != owner]
-
-    def _module(self, name: str) -> Any:
-        return self.plugins.manager.get_plugin(name)
+            returned = f"returned {type(answer).__name__}, not an Answer with a text and a model"
+            raise self._hooks.broken(request.provider, returned)
+        return answer
 
 
 def _request(
@@ -343,15 +317,22 @@ def _reason(provider: Provider, media: tuple[Media, ...], question: Question) ->
 
 
 def _data(answer: Answer, question: Question, provider: Provider) -> object:
+    """The parsed answer, when a schema was asked for; it fits the schema."""
     if question.json_schema is None:
         return None
     try:
-        return json.loads(answer.text, parse_constant=_no_number, parse_float=_finite)
+        data: object = json.loads(answer.text, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         raise InvalidAnswer(
             f"{provider.name} was asked for JSON and answered with something else",
             hint="try again, or another --model",
         ) from None
+    if misfit := first_misfit(data, question.json_schema):
+        raise InvalidAnswer(
+            f"the answer of {provider.name} does not fit the schema: {one_line(misfit)}",
+            hint="try again, or another --model",
+        )
+    return data
 
 
 def _finite(text: str) -> float:

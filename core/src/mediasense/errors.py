@@ -177,7 +177,7 @@ class MediaTooLarge(MediaError):
 
 
 class BudgetExceeded(MediasenseError):
-    """The call would cost more than the user allowed."""
+    """The call would cost more than is allowed: for house policy, in a wrapper or a plugin."""
 
     exit_code = 30
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mediasense.body import json_body
 from mediasense.connection import Connection, connect, shared
@@ -113,21 +114,31 @@ def _pool(connection: Connection) -> PoolManager:
         # Theirs has 413 too; a request does not become smaller by waiting.
         RETRY_AFTER_STATUS_CODES = frozenset((429, 503))
 
-    return urllib3.PoolManager(
-        maxsize=64,
-        timeout=urllib3.Timeout(connect=min(connection.timeout, 10.0), read=connection.timeout),
-        retries=_Retry(
-            total=connection.retries,
-            redirect=0,
-            status_forcelist=_RETRIED,
-            allowed_methods=None,
-            backoff_factor=0.5,
-            backoff_jitter=0.25,
-            backoff_max=8.0,
-            retry_after_max=60,
-            raise_on_status=False,
-        ),
+    timeout = urllib3.Timeout(connect=min(connection.timeout, 10.0), read=connection.timeout)
+    retries = _Retry(
+        total=connection.retries,
+        redirect=0,
+        status_forcelist=_RETRIED,
+        allowed_methods=None,
+        backoff_factor=0.5,
+        backoff_jitter=0.25,
+        backoff_max=8.0,
+        retry_after_max=60,
+        raise_on_status=False,
     )
+    if proxy := _proxy(connection.base_url):
+        return urllib3.ProxyManager(proxy, maxsize=64, timeout=timeout, retries=retries)
+    return urllib3.PoolManager(maxsize=64, timeout=timeout, retries=retries)
+
+
+def _proxy(base_url: str) -> str | None:
+    """The proxy the environment names, for https alone: it then sees neither key nor media."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(base_url)
+    if parts.scheme != "https" or proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get("https")
 
 
 def _read(response: BaseHTTPResponse, name: str) -> bytes:

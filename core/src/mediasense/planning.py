@@ -15,6 +15,7 @@ Strategies:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mediasense.errors import MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError
@@ -79,7 +80,8 @@ def make_plan(media: tuple[Media, ...], question: Question, provider: Provider) 
         UsageError: An option is given that it does not honour.
     """
     require_one_kind(media)
-    _require_times(question)
+    _require_numbers(question)
+    _require_times(question, media[0])
     plan = {"image": _for_images, "video": _for_video, "audio": _for_audio}[media[0].modality](
         media, question, provider
     )
@@ -199,11 +201,27 @@ def _require_options(
                 f"{provider.name} does not honour {_flag(option)} for {modality}{model}",
                 hint="leave it out, or use another --provider",
             )
+    require_access_options(question, provider)
+
+
+def require_access_options(question: Question, provider: Provider) -> None:
+    """Refuse an option of access that the provider does not honour.
+
+    Raises:
+        UsageError: It was given.
+    """
     access = question.access
     for name in ("api_version", "credentials_file", "location", "project"):
         if getattr(access, name) is not None and name not in provider.access_options:
             flag = "--credentials" if name == "credentials_file" else f"--{name.replace('_', '-')}"
             raise UsageError(f"{provider.name} does not take {flag}", hint="leave it out")
+    if provider.kind == "device":
+        for name in ("base_url", "api_key_env"):
+            if getattr(access, name) is not None:
+                flag = f"--{name.replace('_', '-')}"
+                raise UsageError(
+                    f"{provider.name} reaches nobody, with no key", hint=f"leave out {flag}"
+                )
 
 
 def _flag(option: Option) -> str:
@@ -299,12 +317,36 @@ def _instead(limits: Limits) -> str:
     return f"give a link to it ({', '.join(links)})" if links else "use another --provider"
 
 
-def _require_times(question: Question) -> None:
+def _require_numbers(question: Question) -> None:
+    numbers = {
+        "--end": question.end,
+        "--fps": question.fps,
+        "--max-output-tokens": question.max_output_tokens,
+        "--start": question.start,
+        "--temperature": question.temperature,
+    }
+    for flag, number in numbers.items():
+        above = flag not in ("--start", "--temperature")
+        if number is not None and not (
+            math.isfinite(number) and (number > 0 if above else number >= 0)
+        ):
+            raise UsageError(
+                f"{flag} {number:g} is not {'above' if above else 'at least'} 0",
+                hint=f"give {flag} a number",
+            )
+
+
+def _require_times(question: Question, media: Media) -> None:
     start, end = question.start or 0.0, question.end
     if start < 0 or (end is not None and end <= start):
         raise UsageError(
             "--start is not before --end, or is negative",
             hint="give seconds, such as --start 5 --end 9",
+        )
+    if media.seconds is not None and start >= media.seconds:
+        raise UsageError(
+            f"--start {start:g} is behind the end: the recording lasts {media.seconds:.1f} s",
+            hint="begin earlier",
         )
 
 

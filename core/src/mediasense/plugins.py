@@ -94,6 +94,7 @@ class Plugins:
     Attributes:
         manager: The pluggy manager that holds the loaded plugins.
         disabled: The names that are switched off.
+        switched_off: The entry points that bear them.
     """
 
     def __init__(self, entry_points: tuple[EntryPoint, ...], disabled: tuple[str, ...]) -> None:
@@ -102,12 +103,13 @@ class Plugins:
         self.disabled = disabled
         self._failures: list[PluginFailure] = []
         self._registered: list[EntryPoint] = []
+        self.switched_off: tuple[EntryPoint, ...] = tuple(
+            entry_point for entry_point in entry_points if _plain(entry_point.name) in disabled
+        )
         self._asked: _Offers | None = None
         self._lock = threading.Lock()
-        for name in disabled:
-            self.manager.set_blocked(name)
         for entry_point in sorted(entry_points, key=lambda e: e.name):
-            if not self.manager.is_blocked(entry_point.name):
+            if entry_point not in self.switched_off:
                 self._register(entry_point)
 
     @property
@@ -154,6 +156,11 @@ class Plugins:
                 raise PluginError(
                     f"another plugin is already named {entry_point.name!r}",
                     hint="uninstall one of them",
+                )
+            if ":" in entry_point.module:
+                raise PluginError(
+                    f"its entry point {entry_point.module!r} names an object",
+                    hint="name the module alone",
                 )
             module = import_module(entry_point.module)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
@@ -213,6 +220,7 @@ class Plugins:
                 offered = _offered(module) if "capabilities" in hooks else ()
                 if not offered:
                     self._require_no_answers(module)
+                _require_hooks(offered, hooks)
             except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
                 self._unload(entry_point, error)
                 continue
@@ -265,7 +273,8 @@ def load_plugins(
     """
     if entry_points is None:
         entry_points = tuple(find_entry_points())
-    return Plugins(entry_points, (*disabled, *_names(os.environ.get(DISABLE_VARIABLE, ""))))
+    named = (*disabled, *_names(os.environ.get(DISABLE_VARIABLE, "")))
+    return Plugins(entry_points, tuple(dict.fromkeys(map(_plain, named))))
 
 
 def find_entry_points() -> Iterator[EntryPoint]:
@@ -366,11 +375,34 @@ def _require_possible_options(provider: Provider) -> None:
                     )
 
 
+def _require_hooks(offered: tuple[Provider, ...], hooks: tuple[str, ...]) -> None:
+    """What a provider declares, its plugin must have a hook for."""
+    needed = {
+        "image": "analyze_image",
+        "video": "analyze_video",
+        "audio": "analyze_audio",
+        "text": "generate",
+    }
+    for provider in offered:
+        for rules in (provider, *provider.models):
+            for modality, hook in needed.items():
+                if getattr(rules, modality) is not None and hook not in hooks:
+                    raise PluginError(
+                        f"{provider.name} declares {modality}, and {hook} is missing",
+                        hint="implement it, or leave the modality out",
+                    )
+
+
 def _conflict(name: str, one: Plugin, two: Plugin) -> ProviderConflict:
     return ProviderConflict(
         f"two plugins offer {name!r}: {one.entry_point} and {two.entry_point}",
         hint=f"switch one off: {DISABLE_VARIABLE}={two.entry_point.name}",
     )
+
+
+def _plain(name: str) -> str:
+    """A plugin's name, however it is spelled: as its entry point, or as its distribution is."""
+    return name.lower().replace("-", "_").removeprefix("mediasense_")
 
 
 def _names(text: str) -> tuple[str, ...]:

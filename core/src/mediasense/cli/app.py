@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from typer.core import TyperGroup
 from mediasense import runtime
 from mediasense.cli import ask, listings
 from mediasense.errors import MediasenseError, PluginError
+from mediasense.output.terminal import say
 
 
 class ErrorBoundary(TyperGroup):
@@ -21,7 +23,10 @@ class ErrorBoundary(TyperGroup):
         try:
             return super().invoke(ctx)
         except MediasenseError as error:
-            typer.echo(f"error: {error}", err=True)
+            if isinstance(error, PluginError) and error.__cause__ is not None:
+                # A plugin's own mistake: its author needs the whole story.
+                traceback.print_exception(error.__cause__)
+            say("error", str(error))
             raise typer.Exit(error.exit_code) from None
         finally:
             _warn_of_failures()
@@ -29,10 +34,10 @@ class ErrorBoundary(TyperGroup):
 
 def _warn_of_failures() -> None:
     for failure in runtime.plugins().failures:
-        typer.echo(
-            f"warning: plugin {failure.entry_point} failed to load: {failure.cause}; "
+        say(
+            "warning",
+            f"plugin {failure.entry_point} failed to load: {failure.cause}; "
             "type: mediasense plugins",
-            err=True,
         )
 
 
@@ -40,7 +45,7 @@ def build() -> typer.Typer:
     """Make the application, with the commands of the plugins."""
     app = typer.Typer(
         cls=ErrorBoundary,
-        help="Turn any image, video or sound into text, with any provider.",
+        help="Turn images, videos and sound into text, through the provider you choose.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
@@ -59,29 +64,34 @@ def _add_plugin_commands(app: typer.Typer) -> None:
     try:
         plugins = runtime.plugins()
     except MediasenseError as error:
-        typer.echo(f"error: {error}", err=True)
+        say("error", str(error))
         sys.exit(error.exit_code)
     for implementation in plugins.manager.hook.register_commands.get_hookimpls():
-        before = list(app.registered_commands)
+        # Of its own, so that nothing but commands comes over, and those only when all is well.
+        own = typer.Typer()
         try:
-            implementation.function(*[app for _ in implementation.argnames])
-            _require_new_names(app, before)
+            implementation.function(*[own for _ in implementation.argnames])
+            _require_new_names(app, own)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
-            app.registered_commands[:] = before
             plugins.fail(implementation.plugin_name, error)
+            continue
+        app.registered_commands += own.registered_commands
+        app.registered_groups += own.registered_groups
 
 
-def _require_new_names(app: typer.Typer, before: list[Any]) -> None:
-    taken = {_name(command) for command in before}
-    for command in app.registered_commands[len(before) :]:
-        if _name(command) in taken:
-            raise PluginError(
-                f"there is already a command {_name(command)!r}", hint="give it another name"
-            )
+def _require_new_names(app: typer.Typer, added: typer.Typer) -> None:
+    for name in _names(added):
+        if name in _names(app):
+            raise PluginError(f"there is already a command {name!r}", hint="give it another name")
 
 
-def _name(command: Any) -> str:
-    return str(command.name or command.callback.__name__.replace("_", "-"))
+def _names(app: typer.Typer) -> list[str]:
+    commands = [c.name or _dashed(c.callback) for c in app.registered_commands]
+    return [*commands, *(str(group.name) for group in app.registered_groups)]
+
+
+def _dashed(callback: Any) -> str:
+    return str(callback.__name__).replace("_", "-")
 
 
 def _version(wanted: bool) -> None:

@@ -10,7 +10,7 @@ from mediasense import runtime
 from mediasense.cli.options import AnswerOptions, ProviderOptions, question, spread
 from mediasense.errors import MediasenseError, UsageError
 from mediasense.names import MediaModality, Resolution
-from mediasense.output.terminal import write
+from mediasense.output.terminal import say, write
 
 if TYPE_CHECKING:
     from mediasense.types import Question
@@ -127,6 +127,6 @@ def _answer(
     else:
         write(sys.stdout, "\n" if pieces else analysis.text.rstrip("\n") + "\n")
     if asked.provider is None and asked.access.base_url is None:
-        typer.echo(f"note: answered by {analysis.provider} ({analysis.model})", err=True)
+        say("note", f"answered by {analysis.provider} ({analysis.model})")
     for warning in analysis.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        say("warning", warning)

@@ -11,7 +11,7 @@ from mediasense.cli.options import ProviderOptions, question, spread
 from mediasense.errors import MissingCredentials, NoPlugins
 from mediasense.known import PACKAGES
 from mediasense.output.tables import print_table
-from mediasense.output.terminal import write
+from mediasense.output.terminal import say, write
 
 if TYPE_CHECKING:
     from mediasense.providers import Limits, Provider
@@ -36,8 +36,8 @@ def providers(
         bool,
         typer.Option(
             "--check",
-            help="Ask each for real: can it be reached, is the key accepted, is the "
-            "default model there?",
+            help="Ask each for real: can it be reached, is the key refused, is the "
+            "default model listed?",
         ),
     ] = False,
 ) -> None:
@@ -49,7 +49,7 @@ def providers(
         _print_json(rows)
     else:
         _print_providers(rows, with_checks=check)
-    if names and any(found["status"] != "ready" for found in checks.values()):
+    if names and any(c["status"] not in ("ready", "unchecked") for c in checks.values()):
         raise typer.Exit(40)
 
 
@@ -95,6 +95,16 @@ def plugins(listing: ListingOptions) -> None:
         }
         for failure in found.failures
     ]
+    rows += [
+        {
+            **asdict(entry_point),
+            "state": "disabled",
+            "hooks": [],
+            "providers": [],
+            "cause": "it is switched off",
+        }
+        for entry_point in found.switched_off
+    ]
     if listing.as_json:
         _print_json({"plugins": rows, "disabled": list(found.disabled)})
         return
@@ -114,7 +124,7 @@ def plugins(listing: ListingOptions) -> None:
         ],
     )
     for error in found.conflicts.values():
-        typer.echo(f"warning: {error}", err=True)
+        say("warning", str(error))
 
 
 def _chosen(names: list[str]) -> "tuple[Provider, ...]":
@@ -171,7 +181,8 @@ def _credentials(provider: "Provider") -> tuple[str | None, list[str]]:
     names = [*provider.credentials.file_variables, *provider.credentials.variables]
     try:
         credential = find_credential(provider)
-    except MissingCredentials:
+    except MissingCredentials as error:
+        say("warning", f"{provider.name}: {error}")
         return None, names
     return credential.source if credential else None, names
 

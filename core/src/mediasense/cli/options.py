@@ -34,8 +34,7 @@ class ProviderOptions:
             "--provider",
             "-p",
             metavar="NAME",
-            help="Who answers; see [bold]mediasense providers[/bold]. By default the first whose "
-            "key is set, or this device.",
+            help="Who is asked; see [bold]mediasense providers[/bold].",
             rich_help_panel="Provider",
         ),
     ] = None
@@ -87,7 +86,8 @@ class ProviderOptions:
         typer.Option(
             min=0.001,
             metavar="SECONDS",
-            help="How long to wait for the provider. (default: 600)",
+            help="How long to wait for a connection, and for each piece of an answer "
+            "(default: 600).",
             rich_help_panel="Provider",
         ),
     ] = None
@@ -156,7 +156,7 @@ class AnswerOptions:
             return None
         try:
             parsed = json.loads(Path(self.schema).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(f"--schema {self.schema}: {error}", hint="give a JSON file") from None
         if not isinstance(parsed, dict):
             raise UsageError(f"--schema {self.schema} is no JSON object", hint="give a JSON Schema")

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TextIO
+
+from mediasense.errors import one_line
+
+
+def say(kind: str, text: str) -> None:
+    """Write a note, a warning or an error on stderr: one printable line, whoever wrote it."""
+    stream = sys.stderr
+    line = one_line(f"{kind}: {text}", limit=2000)
+    encoding = stream.encoding or "utf-8"
+    stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
 
 
 def write(stream: TextIO, text: str) -> None:

@@ -214,6 +214,8 @@ def _http_options(connection: Connection, target: _Target) -> types.HttpOptions:
         httpx_client=httpx2.Client(
             verify=certificates,
             follow_redirects=False,
+            # Without https a proxy would see the key and the media.
+            mounts={"http://": None},
             event_hooks={"request": [complete], "response": [remember]},
         ),
         # Never used; left out, the SDK would make one that follows redirects, and two more

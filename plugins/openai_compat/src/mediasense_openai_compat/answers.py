@@ -27,6 +27,8 @@ from mediasense import (
     one_line,
 )
 
+_MOST_CHARACTERS = 16_000_000
+
 _FINISHED: Mapping[str, Literal["stop", "length"]] = {
     "stop": "stop",
     "eos": "stop",
@@ -65,6 +67,7 @@ class Reply:
     connection: Connection
     model: str
     _text: list[str] = field(default_factory=list)
+    _size: int = 0
     _refusal: list[str] = field(default_factory=list)
     _finish_reason: str | None = None
     _usage: Usage | None = None
@@ -94,6 +97,11 @@ class Reply:
         self._refusal.append(_str(message.get("refusal")))
         text = _content(message.get("content"))
         self._text.append(text)
+        self._size += len(text)
+        if self._size > _MOST_CHARACTERS:
+            raise InvalidAnswer(
+                f"{self.connection.provider} does not stop answering", hint="try again"
+            )
         return text
 
     def answer(self, *, streamed: bool, warnings: tuple[str, ...] = ()) -> Answer:

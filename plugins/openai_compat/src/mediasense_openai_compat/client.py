@@ -109,8 +109,9 @@ class _Client(openai.OpenAI):
             base_url=_full_base_url(connection),
             max_retries=connection.retries,
             timeout=openai.Timeout(connection.timeout, connect=min(connection.timeout, 10.0)),
-            # A redirect would carry media, and some keys, to another host.
-            http_client=openai.DefaultHttpxClient(follow_redirects=False),
+            # A redirect would carry media, and some keys, to another host; so would a proxy that
+            # is not told by https to keep out.
+            http_client=openai.DefaultHttpxClient(follow_redirects=False, mounts={"http://": None}),
         )
         self.first_model: str | None = None
         self.first_model_lock = threading.Lock()
@@ -256,7 +257,8 @@ class _Service:
     def _warnings(self) -> tuple[str, ...]:
         if self.request.model is not None:
             return ()
-        return (f"no model was named: {self.model}, the first that the server lists, answered",)
+        model = one_line(self.model)
+        return (f"no model was named: {model}, the first that the server lists, answered",)
 
     def _first_model(self) -> str:
         if self.preset.unlisted:

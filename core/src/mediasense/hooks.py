@@ -1,0 +1,156 @@
+"""Calling hooks: a request reaches the plugin that offers its provider, and no other one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mediasense.errors import MediasenseError, PluginError
+from mediasense.names import Modality, OnText
+from mediasense.plugins import Plugin, Plugins
+from mediasense.providers import Provider
+from mediasense.types import (
+    AnyRequest,
+    AudioRequest,
+    ImageRequest,
+    ModelsRequest,
+    Request,
+    TextRequest,
+    VideoRequest,
+)
+
+_HOOKS: dict[type[Request], str] = {
+    AudioRequest: "analyze_audio",
+    ImageRequest: "analyze_image",
+    ModelsRequest: "list_models",
+    TextRequest: "generate",
+    VideoRequest: "analyze_video",
+}
+HOOK_OF: dict[Modality, str] = {
+    "audio": "analyze_audio",
+    "image": "analyze_image",
+    "text": "generate",
+    "video": "analyze_video",
+}
+
+
+class Hooks:
+    """Calls the hooks of loaded plugins; what a plugin breaks becomes a :class:`PluginError`."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+        self._callers: dict[tuple[str, str], Any] = {}
+
+    def call(self, request: Request, on_text: OnText | None = None) -> Any:
+        """Call the hook for a request, with every other provider plugin left out.
+
+        Raises:
+            PluginError: The plugin failed in a way that is not one of the known errors.
+        """
+        request = self._prepared(request)
+        hook = _HOOKS[type(request)]
+        owner = self._owner(request.provider)
+        caller = self._caller(hook, owner)
+        if hook == "list_models":
+            return self._guarded(request.provider, hook, lambda: caller(request=request))
+        listener = _Listener(on_text) if on_text is not None else None
+        try:
+            return self._guarded(
+                request.provider, hook, lambda: caller(request=request, on_text=listener)
+            )
+        except PluginError as error:
+            if listener is not None and error.__cause__ is listener.failure is not None:
+                raise listener.failure from None  # it is the caller's own
+            raise
+
+    def changes_answers(self, modality: Modality, provider: Provider) -> bool:
+        """Whether a wrapper stands around the hook: it may change an answer before it is seen."""
+        return bool(
+            [
+                implementation
+                for implementation in getattr(
+                    self._plugins.manager.hook, HOOK_OF[modality]
+                ).get_hookimpls()
+                if (implementation.wrapper or implementation.hookwrapper)
+                and implementation.plugin_name not in self._strangers(provider)
+            ]
+        )
+
+    def broken(self, provider: Provider, what: str) -> PluginError:
+        """The error for a plugin that breaks the contract."""
+        return _broken(str(self._owner(provider).entry_point), what)
+
+    def _guarded(self, provider: Provider, hook: str, call: Any) -> Any:
+        try:
+            return call()
+        except MediasenseError:
+            raise
+        except Exception as error:
+            what = f"{hook} failed: {type(error).__name__}: {error}"
+            raise self.broken(provider, what) from error
+
+    def _prepared(self, request: AnyRequest) -> AnyRequest:
+        """The request after every ``prepare_request``, in order."""
+        implementations = self._plugins.manager.hook.prepare_request.get_hookimpls()
+        if not implementations:
+            return request
+        strangers = self._strangers(request.provider)
+        order = [plugin.entry_point.name for plugin in self._plugins.loaded]
+        for implementation in sorted(
+            (i for i in implementations if i.plugin_name not in strangers),
+            key=lambda i: (not i.tryfirst, i.trylast, order.index(i.plugin_name)),
+        ):
+            request = _changed(request, implementation)
+        return request
+
+    def _caller(self, hook: str, owner: Plugin) -> Any:
+        key = hook, owner.entry_point.name
+        if key not in self._callers:
+            manager = self._plugins.manager
+            others = [manager.get_plugin(p.entry_point.name) for p in self._others(owner)]
+            self._callers[key] = manager.subset_hook_caller(hook, others)
+        return self._callers[key]
+
+    def _owner(self, provider: Provider) -> Plugin:
+        return self._plugins.owners[provider.name]
+
+    def _others(self, owner: Plugin) -> list[Plugin]:
+        return [plugin for plugin in self._plugins.loaded if plugin.providers and plugin != owner]
+
+    def _strangers(self, provider: Provider) -> set[str]:
+        return {plugin.entry_point.name for plugin in self._others(self._owner(provider))}
+
+
+class _Listener:
+    """Passes pieces of text on, and remembers if whoever takes them fails."""
+
+    def __init__(self, on_text: OnText) -> None:
+        self._on_text = on_text
+        self.failure: Exception | None = None
+
+    def __call__(self, text: str) -> None:
+        try:
+            self._on_text(text)
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+def _changed(request: AnyRequest, implementation: Any) -> AnyRequest:
+    name = implementation.plugin_name
+    try:
+        changed = implementation.function(*[request for _ in implementation.argnames])
+    except MediasenseError:
+        raise
+    except Exception as error:
+        what = f"prepare_request failed: {type(error).__name__}: {error}"
+        raise _broken(name, what) from error
+    if changed is None:
+        return request
+    if type(changed) is not type(request) or changed.provider != request.provider:
+        what = "prepare_request returned another kind of request, or another provider"
+        raise _broken(name, what)
+    return changed
+
+
+def _broken(plugin: str, what: str) -> PluginError:
+    return PluginError(f"{plugin}: {what}", hint="report it to the plugin's author")
