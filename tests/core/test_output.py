@@ -48,7 +48,7 @@ def analysis(**changes) -> Analysis:
 @pytest.mark.parametrize("kind", ["note", "warning", "error"])
 def test_what_is_said_is_one_printable_line_whoever_wrote_it(capsys, kind):
     say(kind, "model m\x1b]0;gone\x07\nof \ud800")
-    assert capsys.readouterr().err == f"{kind}: model m ]0;gone of \n"
+    assert capsys.readouterr().err == f"{kind}: model m ]0;gone of\n"
 
 
 # --- the envelope ---------------------------------------------------------------------------------

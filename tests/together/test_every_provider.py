@@ -139,3 +139,18 @@ def test_another_providers_key_is_never_sent(mediasense, httpserver, name):
     mediasense("image", SHOT, "?", "-p", name, "--base-url", url, "-m", "m", "--retries", 0, **keys)
     seen = "".join(f"{request.headers}{request.get_data()!r}" for request, _ in httpserver.log)
     assert not [variable for variable, key in keys.items() if key in seen]
+
+
+@pytest.mark.parametrize("name", ["openai", "gemini", "acme"])
+def test_a_proxy_never_sees_what_is_not_encrypted(mediasense, httpserver, raw_server, name):
+    """Between here and a proxy, plain http would show the key and the picture."""
+    import re
+
+    httpserver.expect_request(re.compile(".*")).respond_with_json({}, status=400)
+    proxy = raw_server()
+    variables = {"http_proxy": proxy.url, "HTTP_PROXY": proxy.url, "ALL_PROXY": proxy.url}
+    mediasense(
+        "image", SHOT, "?", *reach(name, httpserver, ""), "--retries", 0, THE_KEY=KEY, **variables
+    )
+    assert proxy.received == []
+    assert len(httpserver.log) == 1
