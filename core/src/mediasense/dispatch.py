@@ -1,4 +1,4 @@
-"""Choose a provider, plan, call its hook, join the answers: the only caller of hooks."""
+"""Choose a provider, plan, ask it through its hooks, join the answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from mediasense.media.source import Source, resolve
 from mediasense.names import MediaModality, OnText
 from mediasense.planning import (
     Call,
-    Plan,
     can_take,
     make_plan,
     require_access_options,
@@ -102,15 +101,15 @@ class Dispatcher:
                 error.message, hint=self._who_can(media, question, provider)
             ) from None
         prepared = time.perf_counter()
+        streamed = on_text is not None and self._streams(plan.calls[-1], provider)
         answers: list[Answer] = []
         for call in plan.calls:
             request = _request(call, media, question, provider, answers)
-            answers.append(
-                self._ask(request, on_text if self._streams(call, plan, provider) else None)
-            )
+            in_pieces = streamed and call is plan.calls[-1]
+            answers.append(self._ask(request, on_text if in_pieces else None))
         finished = time.perf_counter()
         last = answers[-1]
-        if on_text is not None and not self._streams(plan.calls[-1], plan, provider):
+        if on_text is not None and not streamed:
             on_text(last.text)
         return Analysis(
             text=last.text,
@@ -253,13 +252,9 @@ class Dispatcher:
             return f"for {modality}, type: pip install {missing[0]}"
         return "no installed provider takes it"
 
-    def _streams(self, call: Call, plan: Plan, provider: Provider) -> bool:
+    def _streams(self, call: Call, provider: Provider) -> bool:
         """Whether pieces of this call's answer may be shown before it is whole."""
-        return (
-            call is plan.calls[-1]
-            and call.streaming
-            and not self._hooks.changes_answers(call.modality, provider)
-        )
+        return call.streaming and not self._hooks.changes_answers(call.modality, provider)
 
     def _ask(self, request: Request, on_text: OnText | None) -> Answer:
         answer = self._hooks.call(request, on_text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mediasense.errors import MediasenseError, PluginError
-from mediasense.names import Modality, OnText
+from mediasense.names import HOOK_OF, Modality, OnText
 from mediasense.plugins import Plugin, Plugins
 from mediasense.providers import Provider
 from mediasense.types import (
@@ -19,17 +19,11 @@ from mediasense.types import (
 )
 
 _HOOKS: dict[type[Request], str] = {
-    AudioRequest: "analyze_audio",
-    ImageRequest: "analyze_image",
+    AudioRequest: HOOK_OF["audio"],
+    ImageRequest: HOOK_OF["image"],
     ModelsRequest: "list_models",
-    TextRequest: "generate",
-    VideoRequest: "analyze_video",
-}
-HOOK_OF: dict[Modality, str] = {
-    "audio": "analyze_audio",
-    "image": "analyze_image",
-    "text": "generate",
-    "video": "analyze_video",
+    TextRequest: HOOK_OF["text"],
+    VideoRequest: HOOK_OF["video"],
 }
 
 
@@ -64,15 +58,12 @@ class Hooks:
 
     def changes_answers(self, modality: Modality, provider: Provider) -> bool:
         """Whether a wrapper stands around the hook: it may change an answer before it is seen."""
-        return bool(
-            [
-                implementation
-                for implementation in getattr(
-                    self._plugins.manager.hook, HOOK_OF[modality]
-                ).get_hookimpls()
-                if (implementation.wrapper or implementation.hookwrapper)
-                and implementation.plugin_name not in self._strangers(provider)
-            ]
+        strangers = self._strangers(provider)
+        hook = getattr(self._plugins.manager.hook, HOOK_OF[modality])
+        return any(
+            (implementation.wrapper or implementation.hookwrapper)
+            and implementation.plugin_name not in strangers
+            for implementation in hook.get_hookimpls()
         )
 
     def broken(self, provider: Provider, what: str) -> PluginError:

@@ -15,4 +15,11 @@ Resolution = Literal["low", "medium", "high"]
 Strategy = Literal["images", "native", "transcript", "transcript_then_text"]
 OnText = Callable[[str], None]
 
+HOOK_OF: dict[Modality, str] = {
+    "audio": "analyze_audio",
+    "image": "analyze_image",
+    "text": "generate",
+    "video": "analyze_video",
+}
+
 MODALITIES: tuple[MediaModality, ...] = ("image", "video", "audio")

@@ -26,6 +26,12 @@ from mediasense.types import Media, Question
 
 _OF_LISTENING: tuple[Option, ...] = ("language", "start_end")
 
+_FLAGS = {
+    "credentials_file": "--credentials",
+    "json_schema": "--schema",
+    "start_end": "--start and --end",
+}
+
 _DESCRIBE = {
     "image": "Describe what this image shows.",
     "images": "Describe what each of these images shows.",
@@ -213,21 +219,18 @@ def require_access_options(question: Question, provider: Provider) -> None:
     access = question.access
     for name in ("api_version", "credentials_file", "location", "project"):
         if getattr(access, name) is not None and name not in provider.access_options:
-            flag = "--credentials" if name == "credentials_file" else f"--{name.replace('_', '-')}"
-            raise UsageError(f"{provider.name} does not take {flag}", hint="leave it out")
+            raise UsageError(f"{provider.name} does not take {_flag(name)}", hint="leave it out")
     if provider.kind == "device":
         for name in ("base_url", "api_key_env"):
             if getattr(access, name) is not None:
-                flag = f"--{name.replace('_', '-')}"
                 raise UsageError(
-                    f"{provider.name} reaches nobody, with no key", hint=f"leave out {flag}"
+                    f"{provider.name} reaches nobody, with no key", hint=f"leave out {_flag(name)}"
                 )
 
 
-def _flag(option: Option) -> str:
-    if option == "start_end":
-        return "--start and --end"
-    return "--schema" if option == "json_schema" else f"--{option.replace('_', '-')}"
+def _flag(option: str) -> str:
+    """How an option is written on the command line."""
+    return _FLAGS.get(option, f"--{option.replace('_', '-')}")
 
 
 def require_one_kind(media: tuple[Media, ...]) -> None:

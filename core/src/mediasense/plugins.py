@@ -19,6 +19,7 @@ import pluggy
 
 from mediasense import hookspecs
 from mediasense.errors import PluginError, ProviderConflict, one_line
+from mediasense.names import HOOK_OF
 
 if TYPE_CHECKING:
     from mediasense.providers import Provider
@@ -26,13 +27,7 @@ if TYPE_CHECKING:
 GROUP = hookspecs.PROJECT
 DISABLE_VARIABLE = "MEDIASENSE_DISABLE_PLUGINS"
 
-_ANSWERING = (
-    "analyze_audio",
-    "analyze_image",
-    "analyze_video",
-    "generate",
-    "list_models",
-)
+_ANSWERING = (*HOOK_OF.values(), "list_models")
 _METADATA_BYTES = 256 * 1024
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -377,15 +372,9 @@ def _require_possible_options(provider: Provider) -> None:
 
 def _require_hooks(offered: tuple[Provider, ...], hooks: tuple[str, ...]) -> None:
     """What a provider declares, its plugin must have a hook for."""
-    needed = {
-        "image": "analyze_image",
-        "video": "analyze_video",
-        "audio": "analyze_audio",
-        "text": "generate",
-    }
     for provider in offered:
         for rules in (provider, *provider.models):
-            for modality, hook in needed.items():
+            for modality, hook in HOOK_OF.items():
                 if getattr(rules, modality) is not None and hook not in hooks:
                     raise PluginError(
                         f"{provider.name} declares {modality}, and {hook} is missing",
