@@ -2,20 +2,22 @@
 
 Everything that looks at a recording frame by frame stands on two functions. :func:`sample_frames`
 gives what is on screen several times a second, without decoding what it can skip;
-:func:`changed_blocks` says where two of these pictures differ. The largest difference in each block
-decides, not a mean: a letter typed in small print changes the mean of nothing.
+:func:`changed_blocks` says where two of these pictures differ.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from mediasense.errors import CorruptMedia, UnsupportedMedia
+from mediasense.errors import CorruptMedia
+from mediasense.media.changes import BLOCK_PIXELS, changed_blocks
+from mediasense.media.decoding import HINT, picture_track, small_luma, upright
+from mediasense.media.decoding import Clock as _Clock
 from mediasense.media.recordings import open_recording
 
 if TYPE_CHECKING:
@@ -23,19 +25,9 @@ if TYPE_CHECKING:
     import numpy as np
     from av.container import InputContainer
     from av.video.reformatter import VideoReformatter
-    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-SHRINK = 4
-"""The small picture of a frame has a pixel for each 4 x 4 of the picture."""
-
-BLOCK_PIXELS = 16
-"""Pixels of the picture to each side of a block that :func:`changed_blocks` judges."""
-
-_TOLERANCE = 14
-_JUMP_SECONDS = 1.0
-_USUAL_RATE = 25
-_HINT = "play it to see whether it is damaged"
+__all__ = ["BLOCK_PIXELS", "Frame", "changed_blocks", "sample_frames"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +45,7 @@ class Frame:
 
     def picture(self) -> NDArray[np.uint8]:
         """The whole picture, upright: rows of RGB pixels. Made anew by each call."""
-        return _pixels(self._decoded, self._decoded.reformat(format="rgb24"))
+        return upright(self._decoded, self._decoded.reformat(format="rgb24"))
 
 
 def sample_frames(
@@ -92,41 +84,12 @@ def sample_frames(
             yield from _on_screen(frames, fps, first, last)
 
 
-def changed_blocks(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], *, tolerance: int = _TOLERANCE
-) -> NDArray[np.bool_]:
-    """Say where two small pictures differ: one truth for each block of 16 x 16 picture pixels.
-
-    Args:
-        before: The ``luma`` of one frame.
-        after: The ``luma`` of another. Where their sizes differ, everything does.
-        tolerance: How far brightness may differ, out of 255. Compression shimmers below 14.
-
-    Returns:
-        Rows of blocks, as many as ``after`` has.
-    """
-    import numpy as np
-
-    size = BLOCK_PIXELS // SHRINK
-    rows, columns = (-(-length // size) for length in after.shape)
-    if before.shape != after.shape:
-        return np.ones((rows, columns), np.bool_)
-    differs = np.zeros((rows * size, columns * size), np.bool_)
-    differs[: after.shape[0], : after.shape[1]] = (
-        np.maximum(before, after) - np.minimum(before, after) > tolerance
-    )
-    blocks: NDArray[np.bool_] = np.logical_or.reduce(
-        differs.reshape(rows, size, columns, size), axis=(1, 3)
-    )
-    return blocks
-
-
 def _name(source: Path | BinaryIO) -> str:
     return str(source) if isinstance(source, Path) else "the recording"
 
 
 def _corrupt(what: str) -> CorruptMedia:
-    return CorruptMedia(f"the recording cannot be read to its end: {what}", hint=_HINT)
+    return CorruptMedia(f"the recording cannot be read to its end: {what}", hint=HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,34 +119,14 @@ def _on_screen(frames: Iterator[_Shown], fps: float, start: float, end: float) -
 
 
 def _frame(shown: _Shown, start: float, shrinker: VideoReformatter) -> Frame:
-    frame = shown.frame
-    small = shrinker.reformat(
-        frame,
-        width=-(-frame.width // SHRINK),
-        height=-(-frame.height // SHRINK),
-        format="gray",
-        interpolation="AREA",
-    )
-    return Frame(max(start, shown.since), _pixels(frame, small), frame)
-
-
-def _pixels(frame: av.VideoFrame, changed: av.VideoFrame) -> NDArray[np.uint8]:
-    """The pixels of a frame that was changed in form or size, upright as the original is meant."""
-    import numpy as np
-
-    pixels: NDArray[Any] = changed.to_ndarray()
-    return np.rot90(pixels, round(frame.rotation / 90))
+    return Frame(max(start, shown.since), small_luma(shown.frame, shrinker), shown.frame)
 
 
 def _decoded(container: InputContainer, start: float) -> Generator[_Shown]:
     """Every frame that need be decoded, in order, with the time since the recording's start."""
     import av
 
-    stream = container.streams.best("video")
-    if not isinstance(stream, av.VideoStream) or stream.codec_context is None:
-        raise UnsupportedMedia("the file holds no pictures that can be decoded", hint=_HINT)
-    stream.thread_type = "AUTO"
-    stream.codec_context.skip_frame = "NONREF"
+    stream = picture_track(container)
     clock = _Clock(container, stream)
     failed = ""
     try:
@@ -199,35 +142,3 @@ def _decoded(container: InputContainer, start: float) -> Generator[_Shown]:
         failed = str(error.strerror)
     if failed or not clock.frames:
         raise _corrupt(failed or "it holds no frame")
-
-
-class _Clock:
-    """Seconds from the start of a recording, whatever its timestamps are like."""
-
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._container = container
-        self._origin = (container.start_time or 0) / 1_000_000
-        self._rate = float(stream.average_rate or _USUAL_RATE)
-        self._latest = -math.inf
-        self.packets = 0
-        self.frames = 0
-
-    def seek(self, start: float) -> None:
-        """Go to the key frame before ``start``; where that fails, all before it is decoded."""
-        import av
-
-        if start > 0:
-            with suppress(av.FFmpegError):
-                self._container.seek(round((start + self._origin) * 1_000_000))
-
-    def seconds(self, frame: av.VideoFrame) -> float:
-        """When the frame appears: never before the one before it."""
-        self.frames += 1
-        # Without timestamps, as in some old containers, what has gone by is counted.
-        told = frame.pts is not None
-        seconds = frame.time - self._origin if told else self.packets / self._rate
-        if seconds < self._latest - _JUMP_SECONDS:  # joined recordings start again from 0
-            self._origin -= self._latest - seconds
-            seconds = self._latest
-        self._latest = max(self._latest, seconds)
-        return max(0.0, self._latest)

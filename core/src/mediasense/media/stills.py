@@ -1,0 +1,74 @@
+"""Frames of a recording as JPEG files."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediasense.media.decoding import upright
+from mediasense.media.picture_files import encode_within, write_new
+
+if TYPE_CHECKING:
+    import av
+
+_QUALITY = 87
+_NARROWEST, _WIDEST = 0.25, 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillSize:
+    """What a picture must fit into: pixels, upright, and bytes."""
+
+    width: int
+    height: int
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """A picture that was written."""
+
+    path: Path
+    size: int
+    width: int
+    height: int
+
+
+def write_still(frame: av.VideoFrame, folder: Path, limit: StillSize) -> Still:
+    """Write a frame as JPEG, upright, never larger than it is.
+
+    Args:
+        frame: Decoded.
+        folder: Where it goes, under a neutral name.
+        limit: What it must fit into.
+
+    Raises:
+        MediaTooLarge: Not a single pixel fits into the bytes.
+    """
+    from PIL import Image
+
+    width, height = _fitting(frame, limit)
+    # Converted and scaled at once, from the colours the decoder gives.
+    rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+    picture = Image.fromarray(upright(frame, rgb))
+    buffer = io.BytesIO()
+    # Recordings hold colour at half the resolution: nothing is gained by keeping more.
+    picture.save(buffer, "JPEG", quality=_QUALITY, subsampling=2)
+    data = buffer.getvalue()
+    size = picture.size
+    if limit.max_bytes is not None and len(data) > limit.max_bytes:
+        encoded = encode_within(picture, "image/jpeg", limit.max_bytes)
+        data, size = encoded.data, (encoded.width, encoded.height)
+    path = write_new(folder, "image/jpeg", data)
+    return Still(path=path, size=len(data), width=size[0], height=size[1])
+
+
+def _fitting(frame: av.VideoFrame, limit: StillSize) -> tuple[int, int]:
+    """Width and height as they are stored, before the frame is turned upright."""
+    width, height = float(frame.width), float(frame.height)
+    sideways = round(frame.rotation / 90) % 2 == 1
+    room = (limit.height, limit.width) if sideways else (limit.width, limit.height)
+    scale = min(1.0, room[0] / width, room[1] / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
