@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import re
 import tempfile
 import wave
 from fractions import Fraction
@@ -15,9 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasense import CorruptMedia, MediaError, UnsupportedMedia
-from mediasense.media.source import resolve
+from mediasense.media.recordings import inspect_recording
+from mediasense.media.source import resolve as resolve_in
+from mediasense.media.workspace import Workspace
+from mediasense.types import Question
 
 SECONDS = 2
+
+
+class Here(Workspace):
+    """Looks at media in this process: a child process for each file would take too long."""
+
+    def decode(self, work, words):  # noqa: ARG002
+        return work()
+
+
+def resolve(source, expected=None):
+    with Here() as workspace:
+        return resolve_in(source, expected, Question(), workspace)
 
 
 @functools.cache
@@ -156,11 +172,13 @@ def test_a_song_with_a_cover_is_no_video(make_image):
 # --- cut -----------------------------------------------------------------------------------------
 
 
+# Their index is at the end, or is lost with it.
+UNREADABLE = ["m4a", "mp4", "mp4 silent", "mov"]
+
+
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.8])
-@pytest.mark.parametrize(
-    "name", ["wav", "flac", "aiff", "m4a", "mp4", "mp4 silent", "mov", "mkv", "webm", "avi", "flv"]
-)
-def test_a_recording_that_is_cut_is_told(name, part):
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_recording_of_which_nothing_can_be_played_is_an_error(name, part):
     data = made(name)
     with pytest.raises(CorruptMedia) as caught:
         resolve(data[: int(len(data) * part)])
@@ -169,11 +187,33 @@ def test_a_recording_that_is_cut_is_told(name, part):
 
 
 @pytest.mark.parametrize("part", [0.5, 0.8])
-def test_an_mp4_that_begins_with_its_index_and_is_cut_is_told(part):
+@pytest.mark.parametrize("name", ["wav", "flac", "aiff", "mkv", "webm", "avi", "flv"])
+def test_a_recording_that_breaks_off_is_used_as_far_as_it_goes(name, part):
+    data = made(name)
+    media = resolve(data[: int(len(data) * part)])
+    assert "breaks off" in media.facts.damage
+    held = 0.4 if (name, part) == ("avi", 0.5) else SECONDS * part  # its header is half of it
+    assert media.seconds == pytest.approx(held, abs=0.4)
+
+
+def test_damage_says_how_long_it_should_be_and_how_long_it_is():
     data = recording("mp4", "aac", "libx264", options="movflags=faststart")
     assert data.index(b"moov") < data.index(b"mdat")
-    with pytest.raises(CorruptMedia, match=r"it should last 2.. s and ends near"):
-        resolve(data[: int(len(data) * part)])
+    facts = resolve(data[: len(data) // 2]).facts
+    said = re.fullmatch(r"it should last (.*) s and breaks off near (.*) s", facts.damage)
+    assert float(said[1]) == pytest.approx(SECONDS, abs=0.2)
+    assert float(said[2]) == pytest.approx(facts.seconds, abs=0.06)
+    assert 0.5 < facts.seconds < 1.5
+
+
+def test_a_whole_recording_has_no_damage():
+    assert {name: resolve(made(name)).facts.damage for name in FILES} == dict.fromkeys(FILES, "")
+
+
+def test_pictures_that_cannot_be_decoded_leave_the_sound():
+    media = resolve(made("mp4").replace(b"avc1", b"zzz1"))
+    assert (media.modality, media.mime_type) == ("audio", "audio/mp4")
+    assert media.facts.damage == "its pictures cannot be decoded"
 
 
 def test_an_mp4_that_ends_with_its_index_and_is_cut_is_told():
@@ -266,6 +306,211 @@ def test_damage_is_not_reported_by_the_library_itself(name, capfd):
     with contextlib.suppress(MediaError):
         resolve(bytes(data))
     assert capfd.readouterr() == ("", "")
+
+
+# --- how long it is -------------------------------------------------------------------------------
+
+
+def test_a_container_that_claims_thirty_hours_has_its_true_length():
+    """The header of the movie and of its track claim it; the index has two seconds."""
+    data = bytearray(made("mp4 silent"))
+    for box, at in ((b"mvhd", 20), (b"mdhd", 20), (b"tkhd", 24), (b"elst", 12)):
+        place = data.index(box) + at
+        scale = int.from_bytes(data[place - 4 : place], "big") if box == b"mdhd" else 1000
+        data[place : place + 4] = (30 * 3600 * min(scale, 30_000)).to_bytes(4, "big")
+    facts = resolve(bytes(data)).facts
+    assert facts.seconds == pytest.approx(SECONDS, abs=0.2)
+
+
+def test_a_sound_that_claims_thirty_hours_has_its_true_length(make_wav):
+    data = bytearray(make_wav(seconds=10, rate=8000))
+    claimed = 30 * 3600 * 16000
+    data[4:8] = (claimed + 36).to_bytes(4, "little")
+    data[40:44] = claimed.to_bytes(4, "little")
+    media = resolve(bytes(data))
+    assert media.seconds == pytest.approx(10, abs=0.3)
+    assert media.facts.damage
+
+
+def live(container: str, sound: str, pictures: str) -> bytes:
+    """As a browser or a pipe writes it: what was not known at the start is not filled in."""
+    import av
+
+    class Pipe(io.RawIOBase):
+        def __init__(self):
+            self.data = bytearray()
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            self.data += bytes(data)
+            return len(data)
+
+    whole = recording(container, sound, pictures, rate=48000)
+    pipe = Pipe()
+    with av.open(io.BytesIO(whole)) as source, av.open(pipe, "w", format=container) as out:
+        tracks = {s.index: out.add_stream_from_template(s, opaque=True) for s in source.streams}
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = tracks[packet.stream_index]
+                out.mux(packet)
+    return bytes(pipe.data)
+
+
+@pytest.mark.parametrize(
+    "kind", [("matroska", "libopus", "libx264"), ("webm", "libopus", "libvpx")]
+)
+def test_a_length_that_is_not_stated_is_measured(kind):
+    import av
+
+    data = live(*kind)
+    with av.open(io.BytesIO(data)) as container:
+        assert container.duration is None
+    facts = resolve(data).facts
+    assert facts.seconds == pytest.approx(SECONDS, abs=0.15)
+    assert facts.damage == ""
+
+
+def test_a_length_that_is_not_stated_is_measured_without_reading_it_all():
+    """Of a long recording only the beginning and the end are read."""
+    data = live("matroska", "libopus", "libx264")
+    cluster = data.rindex(b"\x1f\x43\xb6\x75")
+    void = b"\xec" + (0x10000000 | (64 << 20)).to_bytes(4, "big") + bytes(64 << 20)
+    counted = Counting(data[:cluster] + void + data[cluster:])
+    facts = inspect_recording(counted, "a").facts
+    assert facts.seconds == pytest.approx(SECONDS, abs=0.15)
+    assert counted.count < 32 << 20
+
+
+class Counting(io.BytesIO):
+    """Counts what is read of it."""
+
+    count = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def test_a_length_that_is_guessed_from_the_bit_rate_is_counted():
+    """FFmpeg takes the rate of the first frames for that of all."""
+    quiet = without_length(recording("mp3", "libmp3lame", ""))
+    assert resolve(quiet * 5).seconds == pytest.approx(5 * SECONDS, abs=0.6)
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+def test_facts_of_a_video():
+    facts = resolve(made("mp4")).facts
+    assert (facts.video_codec, facts.audio_codec, facts.fps) == ("h264", "aac", 10)
+    assert (facts.has_pictures, facts.has_sound, facts.sound_tracks) == (True, True, 1)
+    assert (facts.subtitles, facts.located) == ((), False)
+
+
+def test_facts_of_a_sound():
+    facts = resolve(made("opus")).facts
+    assert (facts.video_codec, facts.audio_codec, facts.fps) == (None, "opus", None)
+    assert (facts.has_pictures, facts.width, facts.sound_tracks) == (False, None, 1)
+
+
+def composed(container: str, *, size=(64, 48), pixels="yuv420p", **changes) -> bytes:
+    """Half a second of pictures, and whatever else is asked for."""
+    import av
+
+    with tempfile.NamedTemporaryFile() as file:
+        with av.open(file.name, "w", format=container, options=changes.get("options", {})) as out:
+            out.metadata.update(changes.get("metadata", {}))
+            video = out.add_stream("libx264", rate=10)
+            video.width, video.height, video.pix_fmt = *size, pixels
+            if "turned" in changes:
+                video.set_display_rotation(changes["turned"])
+            sounds = [
+                out.add_stream("aac", rate=16000, layout="mono")
+                for _ in range(changes.get("sounds", 0))
+            ]
+            texts = []
+            for codec, language in changes.get("texts", ()):
+                texts.append(out.add_mux_stream(codec))
+                texts[-1].time_base = Fraction(1, 1000)
+                texts[-1].metadata["language"] = language
+            for tick in changes.get("ticks", range(5)):
+                frame = av.VideoFrame(*size, pixels)
+                for plane in frame.planes:
+                    plane.update(bytes(plane.buffer_size))
+                frame.pts, frame.time_base = tick, Fraction(1, 10)
+                out.mux(video.encode(frame))
+            out.mux(video.encode())
+            for sound in sounds:
+                frame = av.AudioFrame("fltp", "mono", 8000)
+                frame.planes[0].update(bytes(frame.planes[0].buffer_size))
+                frame.sample_rate = 16000
+                out.mux(sound.encode(frame))
+                out.mux(sound.encode())
+            for text in texts:
+                packet = av.Packet(b"\0\2hi")
+                packet.stream, packet.pts, packet.dts, packet.duration = text, 0, 0, 400
+                packet.time_base = Fraction(1, 1000)
+                out.mux(packet)
+        return Path(file.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("turned", "size"), [(0, (64, 48)), (90, (48, 64)), (180, (64, 48)), (-90, (48, 64))]
+)
+def test_width_and_height_are_upright(turned, size):
+    media = resolve(composed("mov", turned=turned))
+    assert (media.width, media.height) == size
+
+
+def test_odd_sizes_and_more_bits_are_no_trouble():
+    facts = resolve(composed("matroska", size=(63, 47), pixels="yuv444p10le")).facts
+    assert (facts.width, facts.height, facts.damage) == (63, 47, "")
+
+
+def test_sound_tracks_are_counted():
+    assert resolve(composed("matroska", sounds=3)).facts.sound_tracks == 3
+
+
+def test_only_text_tracks_are_subtitles():
+    """Those of discs are pictures of text."""
+    texts = (("dvd_subtitle", "eng"), ("subrip", "ger"), ("subrip", "und"))
+    facts = resolve(composed("matroska", texts=texts)).facts
+    assert [(t.index, t.language) for t in facts.subtitles] == [(1, "ger"), (2, None)]
+
+
+def test_a_text_track_of_an_mp4_is_found():
+    assert len(resolve(composed("mp4", texts=(("mov_text", "eng"),))).facts.subtitles) == 1
+
+
+@pytest.mark.parametrize(
+    ("container", "key", "options"),
+    [
+        ("mov", "com.apple.quicktime.location.ISO6709", {"movflags": "use_metadata_tags"}),
+        ("mp4", "location", {}),
+        ("mp4", "com.android.gps", {"movflags": "use_metadata_tags"}),
+        ("matroska", "LOCATION", {}),
+    ],
+)
+def test_a_place_in_the_metadata_is_told(container, key, options):
+    data = composed(container, metadata={key: "+48.2+016.3/"}, options=options)
+    assert resolve(data).facts.located
+    assert not resolve(
+        composed(container, metadata={"title": "a walk"}, options=options)
+    ).facts.located
+
+
+def test_pictures_at_varying_intervals_have_an_average_rate():
+    facts = resolve(composed("matroska", ticks=[0, 1, 2, 30, 59])).facts
+    assert facts.seconds == pytest.approx(6, abs=0.2)
+    assert 0 < facts.fps <= 10
+
+
+def test_a_path_that_does_not_exist_is_a_known_error(tmp_path):
+    with pytest.raises(MediaError):
+        inspect_recording(tmp_path / "gone", "gone")
 
 
 # --- files that name other files ------------------------------------------------------------------
