@@ -46,7 +46,8 @@ def types(session: nox.Session) -> None:
 @nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
 def tests(session: nox.Session, package: str) -> None:
     """The tests of one package with only the core beside it."""
-    session.install(*TEST_TOOLS, *{CORE, PACKAGES[package]})
+    core = f"{CORE}[download]" if package == "core" else CORE
+    session.install(*TEST_TOOLS, core, *{PACKAGES[package]} - {CORE})
     _pytest(session, f"tests/{package}")
 
 

@@ -63,6 +63,8 @@ def _answer(method: str, path: str, headers: dict[str, str], port: int) -> tuple
         return f"X-Goog-Upload-Status: {state}\r\n", body
     if "/files/" in path:
         return "", b"{}" if method == "DELETE" else json.dumps(_file(port)).encode()
+    if "transcriptions" in path:
+        return "", b'{"text": "Nothing is said."}'
     return "", GEMINI if "generateContent" in path else CHAT
 
 

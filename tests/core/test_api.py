@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mediasense
-from mediasense import MediaNotFound, UnsupportedModality, UsageError, analyze, analyze_async
+from mediasense import MediaNotFound, UsageError, analyze, analyze_async
 
 
 @pytest.fixture
@@ -50,10 +50,46 @@ def test_a_sound_without_a_prompt_is_written_down(wire, make_wav):
 
 def test_the_sound_of_a_video_is_taken_where_it_is_asked_for(wire, make_video, tmp_path):
     path = make_video(tmp_path / "a.mp4", sound=True)
-    with pytest.raises(UnsupportedModality, match="does not take video"):
-        analyze(path, provider="acme")
-    with pytest.raises(mediasense.UnsupportedMedia, match="video/mp4 as audio"):
-        analyze(path, provider="acme", modality="audio")
+    analysis = analyze(path, provider="acme", modality="audio")
+    assert (analysis.text, analysis.strategy) == ("good morning", "transcript")
+    assert [request.path for request, _ in wire.log] == ["/hear"]
+
+
+def test_a_video_is_looked_at_as_frames_with_what_is_said(wire, make_video, tmp_path):
+    words = []
+    path = make_video(tmp_path / "a.mp4", sound=True)
+    analysis = analyze(
+        path,
+        "what?",
+        provider="acme",
+        frames=2,
+        subtitles="prefer",
+        jobs=2,
+        on_progress=lambda *doing: words.append(doing[0]),
+    )
+    assert (analysis.text, analysis.strategy) == ("a cat", "frames")
+    assert [request.path for request, _ in wire.log] == ["/hear", "/look"]
+    assert "good morning" in wire.log[1][0].json["question"]
+    assert 1 <= len(analysis.frames) <= 2
+    assert [step.action for step in analysis.steps][-1] == "ask"
+    assert "choosing frames" in words
+
+
+def test_a_link_is_downloaded_where_that_is_allowed(wire, picture):
+    wire.expect_request("/a.png").respond_with_data(picture.read_bytes(), content_type="image/png")
+    with pytest.raises(mediasense.UnsafeEndpoint):
+        analyze(wire.url_for("/a.png"), provider="acme")
+    with pytest.raises(mediasense.MediaTooLarge):
+        analyze(wire.url_for("/a.png"), provider="acme", allow_private=True, max_download=100)
+    assert analyze(wire.url_for("/a.png"), provider="acme", allow_private=True).text == "a cat"
+
+
+def test_a_plan_is_made_and_nobody_asked(wire, picture):
+    question = mediasense.Question(prompt="what?", provider="acme")
+    plan = mediasense.plan([picture, picture], question, modality="image").plan
+    assert plan.strategy == "images"
+    assert [(step.action, step.images) for step in plan.steps] == [("ask", 2)]
+    assert wire.log == []
 
 
 def test_a_file_that_is_not_there_is_told(wire):

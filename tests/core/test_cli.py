@@ -17,7 +17,7 @@ from mediasense import errors
 from mediasense.cli.app import build
 from mediasense.errors import MediasenseError
 
-COMMANDS = ("image", "video", "audio", "providers", "models", "plugins")
+COMMANDS = ("image", "video", "audio", "plan", "providers", "models", "plugins")
 
 # Raises the error that it is asked for, or answers with what it is asked for.
 ECHO = """
@@ -30,7 +30,7 @@ SPOKEN = AudioLimits(
 
 @hookimpl
 def capabilities():
-    limits = ImageLimits(mime_types=("image/png",))
+    limits = ImageLimits(mime_types=("image/png", "image/jpeg"))
     return (Provider(name="echo", description="d", kind="device", image=limits, audio=SPOKEN),)
 
 @hookimpl
@@ -173,6 +173,9 @@ def test_the_envelope_is_one_object_with_the_documented_fields(echo, cli, pictur
         "lines",
         "language",
         "warnings",
+        "steps",
+        "frames",
+        "left_out",
         "timings",
     }
     assert set(envelope["timings"]) == {"total", "prepare", "provider"}
@@ -208,6 +211,231 @@ def test_a_schema_that_is_none_is_told(acme_installed, cli, picture, tmp_path, c
     done = cli("image", picture, "--schema", str(schema))
     assert done.exit_code == 2
     assert f"--schema {schema}" in done.stderr
+
+
+# --- formats, and plans --------------------------------------------------------------------------
+
+# Hears two words, the second with doubt, and looks at images.
+EAR = """
+from mediasense import (
+    Answer, AudioLimits, ImageLimits, Provider, Segment, TextLimits, hookimpl
+)
+
+SPOKEN = (
+    Segment(start=0, end=0.2, text="good --> <b>", speaker="A", confidence=0.9),
+    Segment(start=0.2, end=0.4, text="morning", confidence=0.2),
+)
+
+@hookimpl
+def capabilities():
+    facts = {"description": "d", "kind": "server", "text": TextLimits()}
+    image = ImageLimits(mime_types=("image/jpeg",), options=("temperature",))
+    ear = AudioLimits(
+        mime_types=("audio/wav", "audio/flac"), transcribes=True, timestamps=True, streaming=True
+    )
+    deaf = AudioLimits(mime_types=("audio/wav",), transcribes=True)
+    return (
+        Provider(name="ear", image=image, audio=ear, default_model="ear-1", **facts),
+        Provider(name="deaf", audio=deaf, default_model="deaf-1", **facts),
+        Provider(name="eye", image=image, default_model="eye-1", **facts),
+    )
+
+@hookimpl
+def analyze_image(request):
+    return Answer(text=f"{len(request.images)} frames", model="eye")
+
+@hookimpl
+def analyze_audio(request, on_text):
+    for segment in SPOKEN if on_text else ():
+        on_text(segment.text + "\\n")
+    text = "".join(segment.text + "\\n" for segment in SPOKEN)
+    return Answer(text=text, model="ear-1", segments=SPOKEN)
+
+@hookimpl
+def generate(request):
+    return Answer(text="a greeting", model="mind")
+"""
+
+
+@pytest.fixture
+def ear(installed):
+    installed.install("ear", EAR)
+    return installed
+
+
+def test_what_is_said_is_printed_as_srt(ear, cli, sound):
+    done = cli("audio", sound, "-p", "ear", "--format", "srt")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == (
+        "1\n00:00:00,000 --> 00:00:00,200\nA: good -> <b>\n\n"
+        "2\n00:00:00,200 --> 00:00:00,400\nmorning\n"
+    )
+
+
+def test_what_is_said_is_printed_as_webvtt(ear, cli, sound):
+    assert cli("audio", sound, "-p", "ear", "--format", "vtt").stdout == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:00.200\n<v A>good --&gt; &lt;b&gt;\n\n"
+        "00:00:00.200 --> 00:00:00.400\nmorning\n"
+    )
+
+
+def test_what_is_said_is_printed_as_markdown(ear, cli, sound):
+    transcript = "## Transcript\n\n- **0:00.0** *A:* good --\\> \\<b\\>\n- **0:00.2** morning\n"
+    assert cli("audio", sound, "-p", "ear", "--format", "md").stdout == transcript
+    asked = cli("audio", sound, "what?", "-p", "ear", "--format", "md")
+    assert asked.stdout == f"a greeting\n\n{transcript}"
+
+
+def test_what_is_said_in_a_video_is_printed_as_srt(ear, cli, make_video, tmp_path):
+    path = make_video(tmp_path / "a.mp4", sound=True)
+    done = cli("video", str(path), "-p", "ear", "--format", "srt")
+    assert done.stdout.startswith("1\n00:00:00,000 --> 00:00:00,200\n")
+    assert cli("audio", str(path), "-p", "ear", "--format", "srt").stdout == done.stdout
+
+
+def test_what_was_heard_with_doubt_can_be_left_out(ear, cli, sound):
+    done = cli("audio", sound, "-p", "ear", "--format", "srt", "--min-confidence", "0.5")
+    assert "morning" not in done.stdout
+    assert "warning: 1 segments heard with a confidence below 0.5 were left out" in done.stderr
+
+
+def test_json_is_a_format_too(ear, cli, sound):
+    by_format = json.loads(cli("audio", sound, "-p", "ear", "--format", "json").stdout)
+    by_flag = json.loads(cli("audio", sound, "-p", "ear", "--json").stdout)
+    assert by_format.keys() == by_flag.keys()
+    assert by_format["segments"] == by_flag["segments"]
+    assert len(by_format["segments"]) == 2
+
+
+@pytest.mark.parametrize("kind", ["srt", "vtt"])
+def test_times_that_nobody_tells_are_refused(ear, cli, sound, picture, kind):
+    done = cli("audio", sound, "-p", "deaf", "--format", kind)
+    assert (done.exit_code, done.stdout) == (10, "")
+    assert "deaf does not tell when things are said" in done.stderr
+    done = cli("image", picture, "-p", "ear", "--format", kind)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"--format {kind} is for what is said" in done.stderr
+    assert cli("plan", sound, "-p", "deaf", "--format", kind).exit_code == 10
+    assert cli("audio", sound, "-p", "deaf", "--format", kind, "--dry-run").exit_code == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--json", "--format", "srt"], "--json and --format srt exclude each other"),
+        (["--stream", "--format", "srt"], "--stream and --format srt exclude each other"),
+        (["--stream", "--format", "json"], "--stream and --format json exclude each other"),
+        (["--stream", "--format", "md"], "--stream and --format md exclude each other"),
+        (["--format", "pdf"], "pdf"),
+    ],
+)
+def test_formats_that_exclude_each_other_are_2(ear, cli, sound, options, told):
+    done = cli("audio", sound, "-p", "ear", *options)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert told in done.stderr
+
+
+def test_a_stream_of_whole_lines_ends_with_one_line_break(ear, cli, sound):
+    assert cli("audio", sound, "-p", "ear", "--stream").stdout == "good --> <b>\nmorning\n"
+
+
+@pytest.mark.parametrize("how", [["plan"], ["video", "--dry-run"]])
+def test_a_plan_is_printed_and_nobody_asked(ear, cli, make_video, tmp_path, how):
+    path = make_video(tmp_path / "a.mp4", sound=True)
+    command, *options = how
+    done = cli(command, str(path), "what?", "-p", "ear", *options)
+    assert (done.exit_code, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"{path}: video/mp4, 160 x 120, 0:01")
+    assert lines[1] == "strategy: frames"
+    assert [line.split("  ")[0] for line in lines[3:8]] == [
+        "STEP",
+        "extract",
+        "transcribe",
+        "choose frames",
+        "ask",
+    ]
+    assert lines[-1].startswith("estimate: ")
+
+
+def test_a_plan_is_printed_as_json(ear, cli, make_video, tmp_path):
+    path = str(make_video(tmp_path / "a.mp4", sound=True))
+    plan = json.loads(cli("plan", path, "-p", "ear", "--json").stdout)
+    assert plan["estimate"] == {"tokens": None, "cost": None}
+    assert [step["provider"] for step in plan["steps"] if step["calls"]] == ["ear", "ear"]
+    dry = json.loads(cli("video", path, "-p", "ear", "--dry-run", "--format", "json").stdout)
+    assert dry == plan
+    done = json.loads(cli("video", path, "-p", "ear", "--json").stdout)
+    assert done["strategy"] == plan["strategy"]
+    assert [step["action"] for step in done["steps"]] == [step["action"] for step in plan["steps"]]
+    assert done["media"] == plan["media"]
+
+
+def test_a_plan_of_a_picture_and_of_a_sound(ear, cli, picture, sound):
+    assert "strategy: images" in cli("plan", picture, "-a", picture, "-p", "ear").stdout
+    assert "strategy: transcript" in cli("plan", sound, "-p", "ear").stdout
+
+
+def test_a_plan_says_who_hears(ear, echo, cli, make_video, tmp_path):
+    path = str(make_video(tmp_path / "a.mp4", sound=True))
+    plan = json.loads(cli("plan", path, "-p", "echo", "--audio-provider", "ear", "--json").stdout)
+    assert [step["provider"] for step in plan["steps"] if step["calls"]] == ["ear", "echo"]
+
+
+def test_options_of_frames_reach_the_engine(ear, cli, make_video, tmp_path):
+    path = str(make_video(tmp_path / "a.mp4", seconds=3.0))
+    assert cli("video", path, "-p", "ear", "--frames", "2").stdout == "2 frames\n"
+    assert cli("video", path, "-p", "ear", "--every", "1").stdout == "3 frames\n"
+    done = json.loads(
+        cli("video", path, "-p", "ear", "--start", "1", "--end", "2", "--json").stdout
+    )
+    assert all(1 <= frame["timestamp"] <= 2 for frame in done["frames"])
+
+
+def test_what_nobody_heard_is_warned_of(ear, cli, make_video, tmp_path):
+    path = str(make_video(tmp_path / "a.mp4", sound=True))
+    done = cli("video", path, "-p", "eye")
+    assert done.exit_code == 0
+    assert "warning: the sound was not heard: eye does not take sound" in done.stderr
+    assert "left out: the sound was not heard" in cli("plan", path, "-p", "eye").stdout
+
+
+# --- standard input, and what is being done ------------------------------------------------------
+
+
+def run_with(site, data: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        site.command(*arguments),
+        input=data,
+        env={**os.environ, **site.environment},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_picture_may_come_on_standard_input(site, make_image):
+    site.install("echo", ECHO)
+    done = run_with(site, make_image(), "image", "-", "a cat", "-p", "echo")
+    assert (done.returncode, done.stdout) == (0, b"a cat\n")
+
+
+def test_a_video_may_come_on_standard_input(site, make_video, tmp_path):
+    """And what is being done is never shown in a pipe."""
+    site.install("ear", EAR)
+    data = make_video(tmp_path / "a.mp4", seconds=2.0, sound=True).read_bytes()
+    done = run_with(site, data, "video", "-", "what?", "-p", "ear", "--json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    envelope = json.loads(done.stdout)
+    assert envelope["media"][0]["source"] == "standard input"
+    assert envelope["strategy"] == "frames"
+
+
+def test_nothing_on_standard_input_is_23(site):
+    site.install("echo", ECHO)
+    done = run_with(site, b"", "image", "-", "-p", "echo")
+    assert (done.returncode, done.stdout) == (23, b"")
+    assert b"standard input is empty" in done.stderr
 
 
 # --- pieces --------------------------------------------------------------------------------------
@@ -505,6 +733,49 @@ def test_ctrl_c_while_a_server_is_waited_for_is_130(
     assert (code, stdout) == (130, "")
     assert seconds < 2
     assert "Traceback" not in stderr
+
+
+HANGS = """
+import time
+from mediasense import AudioLimits, ImageLimits, Provider, TextLimits, hookimpl
+
+@hookimpl
+def capabilities():
+    image = ImageLimits(mime_types=("image/jpeg",), max_items=1)
+    facts = {"description": "d", "kind": "server", "text": TextLimits()}
+    return (Provider(name="hangs", image=image, default_model="m", **facts),)
+
+@hookimpl
+def analyze_image(request):
+    print("waiting", flush=True)
+    time.sleep(60)
+
+@hookimpl
+def generate(request):
+    pass
+"""
+
+
+@pytest.mark.parametrize("jobs", ["1", "4"])
+def test_ctrl_c_leaves_no_file_behind(site, make_video, tmp_path, heed_ctrl_c, monkeypatch, jobs):
+    """Also while several calls are under way."""
+    site.install("hangs", HANGS)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    path = str(make_video(tmp_path / "a.mp4", seconds=3.0))
+    process = site.start(
+        *("video", path, "-p", "hangs", "--jobs", jobs, "--every", "1"), preexec_fn=heed_ctrl_c
+    )
+    try:
+        assert process.stdout.readline() == "waiting\n"
+        assert list(folder.iterdir())
+        code, _, _, stderr = interrupted(process)
+    finally:
+        process.kill()
+    assert code == 130
+    assert "Traceback" not in stderr
+    assert list(folder.iterdir()) == []
 
 
 def test_ctrl_c_while_providers_are_checked_is_130(acme_site, raw_server, monkeypatch, heed_ctrl_c):

@@ -27,6 +27,8 @@ from mediasense import (
     Segment,
     TextLimits,
     UnknownProvider,
+    UnsafeEndpoint,
+    UnsupportedMedia,
     UnsupportedModality,
     Usage,
     UsageError,
@@ -239,7 +241,7 @@ def test_then_the_first_service_with_credentials(load, offers, served, acme, png
 def test_a_service_that_cannot_take_it_is_passed_over(load, offers, served, png, monkeypatch):
     blind = dataclasses.replace(served("blind"), image=None, **service("KEY"))
     picky = dataclasses.replace(
-        served("picky"), image=ImageLimits(mime_types=("image/webp",)), **service("KEY")
+        served("picky"), image=ImageLimits(mime_types=("image/avif",)), **service("KEY")
     )
     seeing = dataclasses.replace(served("seeing"), **service("KEY"))
     monkeypatch.setenv("KEY", "k")
@@ -322,8 +324,8 @@ def test_nothing_to_look_at_is_told_even_without_credentials(dispatcher, acme):
 
 
 def test_the_reason_of_the_first_is_told_when_nobody_can(dispatcher, served, png):
-    small = served("device", kind="device", image=ImageLimits(mime_types=("image/webp",)))
-    with pytest.raises(Exception, match="device does not take image/png"):
+    small = served("device", kind="device", image=ImageLimits(mime_types=("image/avif",)))
+    with pytest.raises(UnsupportedMedia, match="device: image/png is not taken, and cannot be"):
         ask(dispatcher(small), png)
 
 
@@ -393,6 +395,103 @@ def test_the_provider_is_looked_up_before_the_file_is(dispatcher, served):
 def test_a_missing_key_is_told_before_anything_is_sent(dispatcher, acme, png):
     with pytest.raises(MissingCredentials, match="export ACME_KEY="):
         ask(dispatcher(acme()), png, provider="acme")
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def link(httpserver, make_image) -> str:
+    httpserver.expect_request("/shot.png").respond_with_data(make_image(), content_type="image/png")
+    return httpserver.url_for("/shot.png")
+
+
+def seeing(seen: list):
+    def analyze_image(request):
+        seen.extend(request.images)
+        return Answer(text="seen", model="m")
+
+    return analyze_image
+
+
+def fetching(*schemes: str) -> ImageLimits:
+    return ImageLimits(mime_types=("image/png",), uri_schemes=schemes)
+
+
+def test_a_link_goes_to_who_fetches_it_itself(dispatcher, acme, link, httpserver):
+    seen = []
+    one = dispatcher(acme(image=fetching("http")), analyze_image=seeing(seen))
+    analysis = ask(one, link, provider="acme")
+    assert (seen[0].uri, seen[0].path, seen[0].data) == (link, None, None)
+    assert analysis.media[0].name == link
+    assert httpserver.log == []
+
+
+def test_a_link_is_downloaded_for_who_does_not(dispatcher, acme, link):
+    seen = []
+    one = dispatcher(acme(), analyze_image=seeing(seen))
+    analysis = ask(one, link, provider="acme", allow_private=True)
+    assert (seen[0].uri, seen[0].width) == (None, 64)
+    assert analysis.media[0].name == link
+
+
+def test_a_link_to_this_machine_is_refused_unless_allowed(dispatcher, acme, link, httpserver):
+    with pytest.raises(UnsafeEndpoint):
+        ask(dispatcher(acme(), analyze_image=refuse), link, provider="acme")
+    assert httpserver.log == []
+
+
+@pytest.mark.parametrize("able", [True, False], ids=["it fetches links", "it does not"])
+def test_where_nobody_is_named_a_link_is_downloaded_if_it_must_be(
+    load, offers, acme, link, monkeypatch, httpserver, able
+):
+    monkeypatch.setenv("ACME_KEY", "k")
+    seen = []
+    plain, fetcher = acme(), acme(name="fetcher", image=fetching("http"))
+    providers = (plain, fetcher) if able else (plain,)
+    one = Dispatcher(load(one=offers(*providers, analyze_image=seeing(seen))))
+    analysis = ask(one, link, allow_private=True)
+    assert analysis.provider == ("fetcher" if able else "acme")
+    assert (seen[0].uri is None, len(httpserver.log)) == ((False, 0) if able else (True, 1))
+
+
+def test_a_link_that_nobody_can_fetch_is_told(dispatcher, acme):
+    one = dispatcher(acme(), analyze_image=refuse)
+    with pytest.raises(UnsupportedMedia, match="does not fetch gs links to image itself"):
+        ask(one, "gs://bucket/a.png", provider="acme")
+
+
+def test_a_video_is_downloaded_where_its_frames_are_asked_for(
+    dispatcher, acme, make_video, tmp_path, httpserver
+):
+    clip = make_video(tmp_path / "a.mp4").read_bytes()
+    httpserver.expect_request("/a.mp4").respond_with_data(clip, content_type="video/mp4")
+    limits = VideoLimits(mime_types=("video/mp4",), uri_schemes=("http",))
+    jpeg = ImageLimits(mime_types=("image/jpeg",))
+    seen = []
+    one = dispatcher(
+        acme(video=limits, image=jpeg), analyze_image=seeing(seen), analyze_video=refuse
+    )
+    ask(one, httpserver.url_for("/a.mp4"), provider="acme", frames=2, allow_private=True)
+    assert len(seen) == 2
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+
+def test_a_plan_asks_nobody_and_needs_no_key(dispatcher, acme, png):
+    planned = dispatcher(acme(), analyze_image=refuse).plan((png,), Question(provider="acme"))
+    assert (planned.provider.name, planned.plan.strategy) == ("acme", "images")
+    assert [(step.action, step.provider, step.calls) for step in planned.plan.steps] == [
+        ("ask", "acme", 1)
+    ]
+
+
+def test_a_plan_is_refused_for_what_an_answer_would_be(dispatcher, acme, png):
+    with pytest.raises(UsageError, match="does not honour --temperature"):
+        dispatcher(acme()).plan((png,), Question(provider="acme", temperature=1))
+    with pytest.raises(UnknownProvider):
+        dispatcher(acme()).plan((png,), Question(provider="acme", audio_provider="nobody"))
 
 
 # --- only the owner ------------------------------------------------------------------------------
@@ -653,7 +752,7 @@ def test_the_transcript_is_given_along_with_the_question(dispatcher, acme, wav):
     assert (asked[0].prompt, asked[0].model) == (None, "ear")
     assert asked[1].prompt == (
         "What is it?\n\nThis is the transcript of the recording:\n\n"
-        "[0.0-1.2 s] Good morning.\n[1.2-2.0 s] Hello."
+        "[0:00.0-0:01.2] Good morning.\n[0:01.2-0:02.0] Hello."
     )
     assert (analysis.text, analysis.model, analysis.strategy) == (
         "a greeting",

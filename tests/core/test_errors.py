@@ -51,7 +51,7 @@ def test_the_docstring_draws_every_class_under_its_parent_with_its_exit_code():
 
 
 def test_every_class_is_public():
-    helpers = {"error_for_status", "error_text", "one_line"}
+    helpers = {"error_for_status", "error_text", "one_line", "refused_media"}
     assert set(classes()) | helpers == set(errors.__all__)
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import threading
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediasense import Analysis, Box, Media, Segment, TextLine, Timings, Usage
+from mediasense import Analysis, Box, Media, Segment, TextLine, Timings, Usage, names
+from mediasense.dispatch import Planned
+from mediasense.output import progress
 from mediasense.output.envelope import dumps, to_json
+from mediasense.output.plans import plan_json, print_plan
 from mediasense.output.tables import print_table
 from mediasense.output.terminal import say, write
+from mediasense.planning.plans import Plan
+from mediasense.steps import FrameUsed, LeftOut, Step
 
 # Any text, with halves of surrogate pairs, which models do write.
 ANY_TEXT = st.text(st.characters(), max_size=40)
@@ -69,6 +79,9 @@ def test_the_envelope_has_these_fields_in_this_order():
         "lines",
         "language",
         "warnings",
+        "steps",
+        "frames",
+        "left_out",
         "timings",
     ]
 
@@ -88,6 +101,9 @@ def test_an_envelope_of_little_has_nulls_and_empty_lists():
         "lines": [],
         "language": None,
         "warnings": [],
+        "steps": [],
+        "frames": [],
+        "left_out": [],
         "timings": {"total": 1.234568, "prepare": 0.2, "provider": 1.034568},
     }
 
@@ -102,6 +118,7 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
                 modality="video",
                 mime_type="video/mp4",
                 path=tmp_path / "a.mp4",
+                name="a.mp4",
                 size=10,
                 width=4,
                 height=3,
@@ -114,6 +131,23 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
         lines=(TextLine(text="OK", confidence=0.9, box=Box(left=1, top=2, right=3, bottom=4)),),
         language="en",
         warnings=("short",),
+        steps=(
+            Step(
+                action="ask",
+                words="the images",
+                channels=("picture",),
+                start=0.0,
+                end=2.5,
+                provider="acme",
+                model="acme-eye",
+                calls=2,
+                images=3,
+                bytes=9,
+                tokens=7,
+            ),
+        ),
+        frames=(FrameUsed(timestamp=0.5, reason="first"),),
+        left_out=(LeftOut(words="the sound was not heard", channels=("sound",)),),
     )
     envelope = json.loads(to_json(full))
     assert envelope["usage"] == {
@@ -128,7 +162,7 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
     }
     assert envelope["media"] == [
         {
-            "source": str(tmp_path / "a.mp4"),
+            "source": "a.mp4",
             "modality": "video",
             "mime_type": "video/mp4",
             "size": 10,
@@ -161,21 +195,225 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
             "end": None,
         }
     ]
+    assert envelope["steps"] == [
+        {
+            "action": "ask",
+            "words": "the images",
+            "channels": ["picture"],
+            "start": 0.0,
+            "end": 2.5,
+            "provider": "acme",
+            "model": "acme-eye",
+            "calls": 2,
+            "images": 3,
+            "bytes": 9,
+            "tokens": 7,
+            "cost": None,
+        }
+    ]
+    assert envelope["frames"] == [{"timestamp": 0.5, "reason": "first"}]
+    assert envelope["left_out"] == [
+        {"words": "the sound was not heard", "channels": ["sound"], "start": None, "end": None}
+    ]
     assert (envelope["data"], envelope["finish_reason"]) == ({"cats": 1}, "length")
     assert (envelope["language"], envelope["warnings"]) == ("en", ["short"])
 
 
-def test_bytes_have_no_source():
+def test_media_without_a_name_have_no_source():
     media = Media(modality="image", mime_type="image/png", data=b"x", size=1)
     (item,) = json.loads(to_json(analysis(media=(media,))))["media"]
     assert item["source"] is None
 
 
-def test_an_odd_file_name_is_text_in_the_envelope(tmp_path):
-    path = tmp_path / b"caf\xe9\n.png".decode("utf-8", "surrogateescape")
-    media = Media(modality="image", mime_type="image/png", path=path, size=1)
-    (item,) = json.loads(to_json(analysis(media=(media,))))["media"]
-    assert item["source"].isprintable()
+# --- what is documented ---------------------------------------------------------------------------
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "envelope.md"
+
+
+def documented(after: str) -> list[str]:
+    """The first column of the table that follows a line."""
+    text = DOCUMENT.read_text(encoding="utf-8").partition(after)[2]
+    table = re.search(r"(^\|.*\n)+", text, re.MULTILINE)[0]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+
+
+def test_every_field_is_documented_in_its_order():
+    assert documented("# The JSON envelope") == list(json.loads(to_json(analysis())))
+
+
+def test_every_strategy_and_action_is_documented():
+    assert set(documented("The strategies:")) == set(get_args(names.Strategy))
+    assert set(documented("The actions:")) == set(get_args(names.Action))
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ("usage", Usage),
+        ("segments", Segment),
+        ("lines", TextLine),
+        ("steps", Step),
+        ("frames", FrameUsed),
+        ("left_out", LeftOut),
+    ],
+)
+def test_every_field_of_a_part_is_documented(field, kind):
+    text = DOCUMENT.read_text(encoding="utf-8")
+    told = re.search(rf"^`{field}`:(.*?)\n\n", text, re.MULTILINE | re.DOTALL)[1]
+    assert {f"`{item.name}`" for item in fields(kind)} <= set(re.findall(r"`[^`]+`", told))
+
+
+def test_every_field_of_a_plan_is_documented(planned):
+    assert documented("## A plan") == list(json.loads(plan_json(planned)))
+
+
+# --- plans ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def planned(acme) -> Planned:
+    provider = acme()
+    steps = (
+        Step(action="extract", words="the sound as FLAC", channels=("sound",), start=0.0, end=2.5),
+        Step(
+            action="ask",
+            words="the images",
+            start=0.0,
+            end=2.5,
+            provider="acme",
+            model="acme-eye",
+            calls=2,
+            images=3,
+            bytes=4_100_000,
+            tokens=700,
+            cost=0.00123,
+        ),
+    )
+    left = LeftOut(words="the sound was not heard", channels=("sound",))
+    plan = Plan(
+        strategy="frames",
+        sends=None,
+        listening=None,
+        asking=None,
+        left_out=(left,),
+        warnings=("odd",),
+        steps=steps,
+    )
+    media = Media(
+        modality="video",
+        mime_type="video/mp4",
+        name="a.mp4",
+        size=5_000_000,
+        width=640,
+        height=480,
+        seconds=2.5,
+        has_sound=True,
+    )
+    return Planned(plan=plan, media=(media,), provider=provider)
+
+
+def test_a_plan_in_json_has_it_all(planned):
+    whole = json.loads(plan_json(planned))
+    assert (whole["provider"], whole["strategy"], whole["warnings"]) == ("acme", "frames", ["odd"])
+    assert whole["media"][0]["source"] == "a.mp4"
+    assert [step["action"] for step in whole["steps"]] == ["extract", "ask"]
+    assert whole["estimate"] == {"tokens": 700, "cost": 0.00123}
+    assert whole["left_out"][0]["words"] == "the sound was not heard"
+
+
+def test_a_plan_for_people_says_it_all(planned, capsys):
+    print_plan(planned)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "a.mp4: video/mp4, 640 x 480, 0:02.5, sound, 5.0 MB"
+    assert lines[1] == "strategy: frames"
+    head, extract, ask = lines[3:6]
+    assert head.split()[:3] == ["STEP", "WHAT", "WHO"]
+    assert extract.split("  ")[0] == "extract"
+    assert "the sound as FLAC (0:00.0 to 0:02.5)" in extract
+    assert "this machine" in extract
+    for told in ("acme acme-eye", "up to 4.1 MB", "about 700", "about $0.0012"):
+        assert told in ask
+    assert lines[-3:] == [
+        "left out: the sound was not heard",
+        "note: odd",
+        "estimate: about 700 input tokens, about $0.0012",
+    ]
+
+
+def test_what_is_not_known_is_not_nothing(planned, capsys):
+    steps = tuple(replace(step, tokens=None, cost=None) for step in planned.plan.steps)
+    unknown = replace(planned, plan=replace(planned.plan, steps=steps))
+    print_plan(unknown)
+    assert capsys.readouterr().out.endswith("estimate: unknown input tokens, unknown cost\n")
+    assert json.loads(plan_json(unknown))["estimate"] == {"tokens": None, "cost": None}
+
+
+def test_what_costs_nothing_is_told(planned, capsys):
+    steps = tuple(replace(step, tokens=0, cost=0.0) for step in planned.plan.steps)
+    print_plan(replace(planned, plan=replace(planned.plan, steps=steps)))
+    assert capsys.readouterr().out.endswith("estimate: about 0 input tokens, nothing\n")
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+def test_progress_is_never_shown_in_a_pipe(monkeypatch):
+    stream = Terminal(person=False)
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr(progress, "_AFTER_SECONDS", 0.0)
+    before = threading.active_count()
+    with progress.Display() as display:
+        display.report("choosing frames", 0.5)
+        assert threading.active_count() == before
+    assert stream.shown() == ""
+
+
+def watched(monkeypatch) -> Terminal:
+    """A terminal on which progress is shown at once."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr(progress, "_AFTER_SECONDS", 0.0)
+    return stream
+
+
+def wait_for(stream: Terminal, words: str) -> None:
+    for _ in range(500):
+        if words in stream.shown():
+            return
+        threading.Event().wait(0.02)
+    pytest.fail(f"{words!r} is not in {stream.shown()!r}")
+
+
+def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(monkeypatch):
+    shown = watched(monkeypatch)
+    with progress.Display() as display:
+        display.report("choosing [bold]frames", 0.5)
+        wait_for(shown, "choosing [bold]frames")
+    assert shown.shown().rstrip().endswith("\x1b[2K")  # the line is erased
+
+
+def test_after_the_line_is_taken_away_nothing_is_shown(monkeypatch):
+    shown = watched(monkeypatch)
+    with progress.Display() as display:
+        display.report("one", None)
+        wait_for(shown, "one")
+        display.clear()
+        before = shown.shown()
+        display.report("two", None)
+    assert shown.shown() == before
+
+
+def test_what_is_over_soon_is_not_shown(monkeypatch):
+    shown = watched(monkeypatch)
+    monkeypatch.setattr(progress, "_AFTER_SECONDS", 60.0)
+    with progress.Display() as display:
+        display.report("one", None)
+    assert shown.shown() == ""
+
+
+# --- any answer -----------------------------------------------------------------------------------
 
 
 @settings(max_examples=100)

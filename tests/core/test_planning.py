@@ -1,11 +1,11 @@
-"""Plans: never beyond a declared limit, never without a given option, always the same."""
+"""Plans: how anything reaches anybody, in single facts; the properties are in another file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mediasense import (
@@ -22,11 +22,12 @@ from mediasense import (
     UsageError,
     VideoLimits,
 )
-from mediasense.planning import Plan, can_take, make_plan
-from mediasense.providers import Limits
-from mediasense.types import Question
+from mediasense.media.clips import encoded_bytes
+from mediasense.planning import Plan, can_take, make_plan, passes_on
+from mediasense.planning.plans import ClipWork, FrameWork, ImageWork, SoundWork, WholeFile
+from mediasense.planning.sounds import HEAR
+from mediasense.types import ImageFacts, Question, RecordingFacts, SubtitleTrack
 
-REFUSALS = (MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError)
 OPTIONS = {
     "fps": {"fps": 2.0},
     "json_schema": {"json_schema": "{}"},
@@ -39,18 +40,44 @@ OPTIONS = {
 
 
 def picture(**facts) -> Media:
-    facts = {"mime_type": "image/png", "size": 1000, "width": 64, "height": 48, **facts}
-    return Media(modality="image", **facts)
+    shown = {"width": 64, "height": 48, **facts.pop("shown", {})}
+    facts = {"mime_type": "image/png", "size": 1000, "facts": ImageFacts(**shown), **facts}
+    return Media(modality="image", width=shown["width"], height=shown["height"], **facts)
 
 
-def clip(**facts) -> Media:
-    facts = {"mime_type": "video/mp4", "size": 1000, "seconds": 10.0, "has_sound": True, **facts}
-    return Media(modality="video", **facts)
+def recording(modality: str, mime_type: str, size: int, seconds: float | None, **found) -> Media:
+    facts = {
+        "width": 1280 if modality == "video" else None,
+        "height": 720 if modality == "video" else None,
+        "has_pictures": modality == "video",
+        "has_sound": True,
+        "video_codec": "h264" if modality == "video" else None,
+        "audio_codec": "aac",
+        **found,
+    }
+    known = RecordingFacts(seconds=seconds, **facts)
+    return Media(
+        modality=modality,
+        mime_type=mime_type,
+        size=size,
+        seconds=seconds,
+        width=known.width,
+        height=known.height,
+        has_sound=known.has_sound,
+        facts=known,
+    )
 
 
-def speech(**facts) -> Media:
-    facts = {"mime_type": "audio/wav", "size": 1000, "seconds": 10.0, **facts}
-    return Media(modality="audio", **facts)
+def clip(
+    mime_type: str = "video/mp4", size: int = 1_000_000, seconds: float | None = 60.0, **found
+) -> Media:
+    return recording("video", mime_type, size, seconds, **found)
+
+
+def speech(
+    mime_type: str = "audio/wav", size: int = 1_000_000, seconds: float | None = 60.0, **found
+) -> Media:
+    return recording("audio", mime_type, size, seconds, **found)
 
 
 def link(modality: str, uri: str) -> Media:
@@ -61,17 +88,35 @@ def provider(**takes) -> Provider:
     return Provider(**{"name": "acme", "description": "d", "default_model": "acme-eye", **takes})
 
 
-PNG = ImageLimits(mime_types=("image/png",))
+PNG = ImageLimits(mime_types=("image/png", "image/jpeg"))
 MP4 = VideoLimits(mime_types=("video/mp4",))
 HEARS = AudioLimits(mime_types=("audio/wav",), transcribes=True)
 ANSWERS = AudioLimits(mime_types=("audio/wav",), answers=True)
+TEXT = TextLimits()
+SPEECH = AudioLimits(
+    mime_types=("audio/mpeg", "audio/wav", "audio/flac", "audio/mp4", "audio/ogg"),
+    transcribes=True,
+)
+EAR = provider(name="ear", default_model="ear-1", audio=SPEECH)
 
 
-def plan(takes: Provider, *media: Media, **asked) -> Plan:
-    return make_plan(media, Question(**asked), takes)
+def plan(takes: Provider, *media: Media, listener: Provider | None = None, **asked) -> Plan:
+    if listener is not None:
+        asked = {"audio_provider": listener.name, **asked}
+    return make_plan(media, Question(**asked), takes, listener)
 
 
-# --- each strategy -------------------------------------------------------------------------------
+def work_of(takes: Provider, *media: Media, **asked):
+    return plan(takes, *media, **asked).sends
+
+
+def heard(takes: Provider, media: Media, **asked):
+    listening = plan(takes, media, **asked).listening
+    assert listening is not None
+    return listening.sends
+
+
+# --- images --------------------------------------------------------------------------------------
 
 
 def test_images_go_as_they_are_in_one_call():
@@ -79,29 +124,433 @@ def test_images_go_as_they_are_in_one_call():
     assert made.strategy == "images"
     (call,) = made.calls
     assert (call.modality, call.model, call.prompt) == ("image", "acme-eye", "what changed?")
+    assert [fit.work for fit in made.sends.fits] == ["none", "none"]
+    assert [step.action for step in made.steps] == ["ask"]
+
+
+def test_an_image_of_another_type_is_converted():
+    made = plan(provider(image=PNG), picture(mime_type="image/gif"))
+    assert made.sends.fits[0].mime_type == "image/png"
+    assert [step.action for step in made.steps] == ["prepare", "ask"]
+
+
+def test_an_image_that_is_too_large_is_made_smaller():
+    takes = provider(image=replace(PNG, max_side=63, max_bytes=999))
+    (fit,) = work_of(takes, picture()).fits
+    assert (fit.work, fit.max_bytes) == ("redraw", 999)
+    assert max(fit.width, fit.height) <= 63
+
+
+def test_too_many_images_go_in_several_calls_that_are_joined():
+    takes = provider(image=replace(PNG, max_items=2), text=TEXT)
+    made = plan(takes, *[picture()] * 5)
+    assert (made.sends.per_call, made.joining.modality) == (2, "text")
+    ask, join = made.steps
+    assert (ask.calls, ask.images) == (3, 5)
+    assert (join.action, join.calls) == ("join", 1)
+    assert made.warnings == ("acme takes 2 images in one request: the 5 are looked at in 3 calls",)
+
+
+def test_what_only_reads_is_put_one_after_the_other():
+    takes = provider(image=replace(PNG, max_items=2, answers=False))
+    made = plan(takes, *[picture()] * 3)
+    assert (made.joining, made.sends.per_call) == (None, 2)
+
+
+def test_too_many_images_are_told_where_answers_cannot_be_joined():
+    takes = provider(image=replace(PNG, max_items=2))
+    with pytest.raises(MediaTooLarge, match="takes 2 images in one request, not 3; give fewer"):
+        plan(takes, picture(), picture(), picture())
+
+
+def test_more_calls_than_anybody_wants_are_told():
+    takes = provider(image=replace(PNG, max_items=1), text=TEXT)
+    assert plan(takes, *[picture()] * 12)
+    with pytest.raises(MediaTooLarge, match="takes 1 images in one request, not 13"):
+        plan(takes, *[picture()] * 13)
+
+
+def test_images_that_are_too_much_together_are_each_given_their_share():
+    takes = provider(image=replace(PNG, max_request_bytes=250_000))
+    made = work_of(takes, picture(size=150_000), picture(size=150_000))
+    assert made.per_call == 2
+    assert [fit.max_bytes for fit in made.fits] == [125_000, 125_000]
+
+
+def test_many_small_images_go_in_one_call():
+    """What counts is what they are, not what images usually are."""
+    takes = provider(image=replace(PNG, max_request_bytes=250_000))
+    made = work_of(takes, *[picture(size=5000)] * 30)
+    assert made.per_call == 30
+    assert {fit.work for fit in made.fits} == {"none"}
+
+
+def test_a_long_screenshot_goes_as_tiles_where_several_images_are_taken():
+    shot = picture(shown={"width": 1000, "height": 12_000})
+    takes = provider(image=replace(PNG, max_side=2000))
+    assert work_of(takes, shot).fits[0].tiles > 1
+    one = replace(takes, image=replace(PNG, max_side=2000, max_items=1))
+    assert work_of(one, shot).fits[0].tiles == 1
+
+
+def test_an_image_that_names_a_place_goes_without_it():
+    located = picture(shown={"located": True})
+    assert work_of(provider(image=PNG), located).fits[0].work == "strip"
+
+
+# --- video as video ------------------------------------------------------------------------------
 
 
 def test_a_video_goes_as_it_is():
-    made = plan(provider(video=MP4), clip(), prompt="what?")
-    assert (made.strategy, made.calls[0].modality, made.calls[0].prompt) == (
-        "native",
-        "video",
-        "what?",
+    made = plan(provider(video=MP4), clip(has_sound=False), prompt="what?")
+    assert (made.strategy, made.sends) == ("native", WholeFile())
+    assert (made.asking.modality, made.asking.prompt) == ("video", "what?")
+    (step,) = made.steps
+    assert (step.calls, step.bytes, step.start, step.end) == (1, 1_000_000, 0.0, 60.0)
+
+
+def test_a_video_in_another_container_is_copied():
+    made = plan(provider(video=MP4), clip("video/x-matroska"))
+    assert made.sends == ClipWork(encode=False, max_bytes=None, max_seconds=None, clips=1)
+    assert made.strategy == "native"
+
+
+def test_a_video_that_cannot_be_copied_is_encoded():
+    made = plan(provider(video=MP4), clip("video/x-msvideo", video_codec="wmv3"))
+    assert made.sends.encode
+    assert made.warnings == (
+        "the video is made smaller first, to 1280 pixels and 10 pictures a second",
     )
+
+
+def test_a_video_that_is_too_large_is_encoded_smaller():
+    takes = provider(video=replace(MP4, max_bytes=20_000_000))
+    made = plan(takes, clip(size=200_000_000))
+    assert (made.sends.encode, made.sends.max_bytes, made.sends.clips) == (True, 20_000_000, 1)
+    assert [step.action for step in made.steps] == ["encode", "ask"]
+
+
+@given(
+    seconds=st.floats(0.1, 3600),
+    width=st.integers(16, 3840),
+    height=st.integers(16, 3840),
+    fps=st.floats(0.2, 60),
+    sound=st.booleans(),
+    share=st.floats(0.8, 1.2),
+)
+def test_a_video_that_is_to_be_encoded_has_bytes_enough_for_the_encoder(
+    seconds, width, height, fps, sound, share
+):
+    video = clip(
+        "video/x-msvideo",
+        seconds=seconds,
+        width=width,
+        height=height,
+        fps=fps,
+        has_sound=sound,
+        video_codec="wmv3",
+    )
+    scale = min(1.0, 1280 / max(width, height))
+    legible = encoded_bytes(seconds, int(width * scale), int(height * scale), min(fps, 10), sound)
+    takes = provider(video=replace(MP4, max_bytes=int(legible * share)), image=PNG)
+    work = work_of(takes, video)
+    if isinstance(work, ClipWork):
+        # The encoder's least: 4 kbit a second, and a second in which it may run ahead.
+        pictures = work.max_bytes - encoded_bytes(seconds, 0, 0, min(fps, 10), sound)
+        assert pictures >= 500 * (seconds + min(20, max(1, seconds / 8)))
+
+
+def test_a_long_video_is_cut_where_answers_are_joined():
+    takes = provider(video=replace(MP4, max_seconds=600), text=TEXT)
+    made = plan(takes, clip(seconds=3000.0))
+    assert (made.strategy, made.sends.encode) == ("segments", False)
+    assert (made.sends.clips, made.sends.max_seconds) == (10, 600)
+    assert [(step.action, step.calls) for step in made.steps] == [
+        ("copy", 0),
+        ("ask", 10),
+        ("join", 1),
+    ]
+
+
+def test_a_long_video_becomes_frames_where_answers_are_not_joined():
+    takes = provider(video=replace(MP4, max_seconds=600), image=PNG)
+    assert plan(takes, clip(seconds=3000.0)).strategy == "frames"
+
+
+def test_a_part_is_cut_out_here_where_the_service_does_not():
+    asked = {"start": 5.0, "end": 15.0}
+    made = plan(provider(video=MP4), clip(), **asked)
+    assert isinstance(made.sends, ClipWork)
+    assert made.asking.options == ()
+    there = plan(provider(video=replace(MP4, options=("start_end",))), clip(), **asked)
+    assert (there.sends, there.asking.options) == (WholeFile(), ("start_end",))
+    assert (made.start, made.end) == (there.start, there.end) == (5.0, 15.0)
+
+
+def test_the_place_where_a_video_was_made_is_not_sent():
+    assert isinstance(work_of(provider(video=MP4), clip(located=True)), ClipWork)
+    device = provider(video=MP4, kind="device")
+    assert work_of(device, clip(located=True)) == WholeFile()
+
+
+def test_where_the_place_cannot_be_taken_out_it_is_told():
+    webm = provider(video=VideoLimits(mime_types=("video/webm",)))
+    made = plan(webm, clip("video/webm", located=True))
+    assert made.sends == WholeFile()
+    assert made.warnings == ("the video is sent with the name of the place where it was made",)
+
+
+def test_a_clip_that_turns_out_as_two_can_be_joined():
+    """Cuts are made at key frames: the part may be longer than what was asked for."""
+    takes = provider(video=replace(MP4, max_seconds=20), text=TEXT)
+    made = plan(takes, clip(), start=5.0, end=24.0)
+    assert (made.sends.clips, made.joining.modality) == (1, "text")
+    assert [step.action for step in made.steps] == ["copy", "ask"]
+
+
+def test_an_upload_may_be_larger_than_what_goes_inline():
+    takes = provider(video=replace(MP4, max_bytes=10, max_upload_bytes=5_000_000))
+    assert work_of(takes, clip()) == WholeFile()
+
+
+# --- video as frames -----------------------------------------------------------------------------
+
+
+def test_a_video_goes_as_frames_where_only_images_are_taken():
+    made = plan(provider(image=PNG), clip(), prompt="what?")
+    assert made.strategy == "frames"
+    assert (made.asking.modality, made.asking.prompt) == ("image", "what?")
+    assert (made.sends.most, made.sends.per_call, made.sends.calls) == (42, 42, 1)
+    assert [(step.action, step.images) for step in made.steps] == [
+        ("choose frames", None),
+        ("ask", 42),
+    ]
+
+
+@pytest.mark.parametrize("asked", [{"frames": 5}, {"every": 10.0}])
+def test_the_user_may_want_frames(asked):
+    takes = provider(video=MP4, image=PNG)
+    assert isinstance(work_of(takes, clip()), WholeFile)
+    assert isinstance(work_of(takes, clip(), **asked), FrameWork)
+
+
+def test_frames_that_do_not_fit_into_a_call_go_in_several_that_are_joined():
+    takes = provider(image=replace(PNG, max_items=10), text=TEXT)
+    made = plan(takes, clip())
+    assert (made.strategy, made.sends.calls) == ("segments", 5)
+    assert [(s.action, s.calls, s.images) for s in made.steps[1:]] == [
+        ("ask", 5, 42),
+        ("join", 1, None),
+    ]
+
+
+def test_frames_go_one_by_one_where_a_call_takes_one():
+    takes = provider(image=replace(PNG, max_items=1), text=TEXT)
+    made = plan(takes, clip(), frames=8)
+    assert (made.strategy, made.sends.per_call, made.sends.calls) == ("frame_by_frame", 1, 8)
+
+
+def test_a_step_tells_the_most_calls_whatever_is_found():
+    """Contact sheets make fewer calls of more frames."""
+    takes = provider(image=replace(PNG, max_items=10), text=TEXT)
+    made = plan(takes, clip(seconds=3600.0), frames=200)
+    ask = next(step for step in made.steps if step.action == "ask")
+    assert (ask.calls, ask.images) == (12, 120)
+
+
+def test_a_schema_that_the_joining_call_cannot_honour_leaves_one_call():
+    takes = provider(image=replace(PNG, max_items=10, options=("json_schema",)), text=TEXT)
+    made = plan(takes, clip(), json_schema="{}")
+    assert (made.strategy, made.sends.calls, made.joining) == ("frames", 1, None)
+
+
+def test_a_schema_that_only_the_joining_call_honours_is_refused():
+    """With one call nothing is joined, and nothing would hold the answer to the schema."""
+    takes = provider(image=PNG, text=TextLimits(options=("json_schema", "temperature")))
+    for asked in ({"json_schema": "{}"}, {"temperature": 0.5}):
+        with pytest.raises(UsageError, match="acme does not honour"):
+            plan(takes, clip(), **asked)
+        with pytest.raises(UsageError, match="acme does not honour"):
+            plan(takes, picture(), picture(), **asked)
+
+
+def test_frames_of_a_part_are_those_of_the_part():
+    made = plan(provider(image=PNG), clip(), start=5.0, end=15.0)
+    assert made.sends.most == 32
+    assert (made.start, made.end, made.asking.options) == (5.0, 15.0, ())
+
+
+def test_a_frame_rate_is_honoured_with_frames():
+    assert work_of(provider(image=PNG), clip(), fps=2.0).every == 0.5
+
+
+def test_frames_of_what_only_reads_images_are_refused_by_name():
+    takes = provider(image=replace(PNG, answers=False), video=replace(MP4, answers=False))
+    assert isinstance(work_of(takes, clip()), WholeFile)
+    with pytest.raises(UnsupportedModality, match="acme does not answer questions about frames"):
+        plan(takes, clip(), frames=3)
+
+
+def test_frames_need_a_type_that_can_be_made():
+    takes = provider(image=ImageLimits(mime_types=("image/webp",)))
+    with pytest.raises(UnsupportedMedia, match="takes neither JPEG nor PNG"):
+        plan(takes, clip())
+
+
+# --- the sound of a video ------------------------------------------------------------------------
+
+
+def left_out(made: Plan) -> list[str]:
+    return [left.words for left in made.left_out if "sound" in left.channels]
+
+
+def test_the_sound_is_written_down_beside_the_frames():
+    made = plan(provider(image=PNG, audio=SPEECH), clip())
+    assert (made.listening.call.modality, made.listening.call.prompt) == ("audio", None)
+    assert made.listening.sends.skip_silence
+    assert [step.action for step in made.steps] == [
+        "extract",
+        "transcribe",
+        "choose frames",
+        "ask",
+    ]
+    assert left_out(made) == []
+
+
+def test_somebody_else_may_write_it_down():
+    made = plan(provider(image=PNG), clip(), listener=EAR)
+    assert made.listening.call.provider is EAR
+    assert made.listening.call.model == "ear-1"
+
+
+def test_the_models_of_two_providers_are_not_mixed():
+    takes = provider(image=PNG)
+    made = plan(takes, clip(), listener=EAR, model="eye-2", audio_model="ear-2")
+    assert (made.asking.model, made.listening.call.model) == ("eye-2", "ear-2")
+    made = plan(takes, clip(), listener=EAR, model="eye-2")
+    assert made.listening.call.model == "ear-1"
+    made = plan(takes, speech(), listener=EAR, model="eye-2")
+    assert made.listening.call.model == "ear-1"
+
+
+def test_a_model_that_only_answers_is_asked_to_write_it_down():
+    audio = replace(SPEECH, transcribes=False, answers=True, answer_model="acme-mind")
+    made = plan(provider(image=PNG, audio=audio), clip())
+    assert (made.listening.call.prompt, made.listening.call.model) == (HEAR, "acme-mind")
+
+
+def test_what_nobody_hears_is_told():
+    assert left_out(plan(provider(image=PNG), clip())) == [
+        "the sound was not heard: acme does not take sound; add --audio-provider NAME to have it "
+        "heard"
+    ]
+    assert left_out(plan(provider(video=MP4), clip())) == [
+        "the sound was not heard: acme does not hear it; add --audio-provider NAME to have it heard"
+    ]
+
+
+def test_the_part_that_nobody_hears_is_told():
+    (left,) = plan(provider(image=PNG), clip(), start=5.0, end=9.0).left_out
+    assert (left.start, left.end, left.channels) == (5.0, 9.0, ("sound",))
+
+
+def test_who_is_named_and_does_not_hear_is_told():
+    deaf = provider(name="deaf", image=PNG)
+    assert left_out(plan(provider(image=PNG), clip(), listener=deaf)) == [
+        "the sound was not heard: deaf does not take sound"
+    ]
+
+
+def test_a_sound_that_cannot_be_made_fit_is_told():
+    ear = replace(EAR, audio=replace(SPEECH, max_bytes=1000))
+    assert "takes too little" in left_out(plan(provider(image=PNG), clip(), listener=ear))[0]
+
+
+def test_what_only_reads_has_no_use_for_a_transcript():
+    takes = provider(video=replace(MP4, answers=False))
+    made = plan(takes, clip(), listener=EAR)
+    assert made.listening is None
+    assert left_out(made) == ["the sound was not heard: acme only reads what is shown"]
+
+
+def test_a_model_that_hears_the_video_hears_it():
+    made = plan(provider(video=replace(MP4, hears=True), audio=SPEECH), clip())
+    assert (made.listening, left_out(made)) == (None, [])
+    assert made.steps[-1].channels == ("picture", "sound")
+
+
+def test_who_is_named_hears_also_what_the_model_hears():
+    made = plan(provider(video=replace(MP4, hears=True)), clip(), listener=EAR)
+    assert made.listening.call.provider is EAR
+
+
+def test_a_silent_video_needs_nobody():
+    made = plan(provider(image=PNG), clip(has_sound=False), listener=EAR)
+    assert (made.listening, made.left_out) == (None, ())
+
+
+def test_a_link_is_not_taken_apart_for_its_sound():
+    """Whoever writes down the sound never gets the pictures."""
+    ear = replace(EAR, audio=replace(SPEECH, uri_schemes=("gs",)))
+    takes = provider(video=VideoLimits(uri_schemes=("gs",)))
+    made = plan(takes, link("video", "gs://b/a.mp4"), listener=ear)
+    assert made.listening is None
+    assert "not taken out of a link" in left_out(made)[0]
+
+
+# --- subtitles -----------------------------------------------------------------------------------
+
+TRACKS = (
+    SubtitleTrack(index=0, language="deu"),
+    SubtitleTrack(index=1, language="eng"),
+)
+
+
+def test_subtitles_are_read_where_they_are_preferred():
+    made = plan(provider(image=PNG, audio=SPEECH), clip(subtitles=TRACKS), subtitles="prefer")
+    assert (made.listening.call, made.listening.sends, made.listening.track) == (None, None, 0)
+    assert made.steps[0].action == "subtitles"
+    assert made.steps[0].channels == ("sound",)
+    ignored = plan(provider(image=PNG, audio=SPEECH), clip(subtitles=TRACKS))
+    assert ignored.listening.track is None
+
+
+def test_without_subtitles_the_sound_is_written_down():
+    made = plan(provider(image=PNG, audio=SPEECH), clip(), subtitles="prefer")
+    assert made.listening.call.modality == "audio"
+
+
+@pytest.mark.parametrize(
+    ("language", "track"), [("en", 1), ("eng", 1), ("de", 0), ("en-GB", 1), ("fr", 0), (None, 0)]
+)
+def test_subtitles_are_those_of_the_language(language, track):
+    """Containers name it with three letters, users with two."""
+    video = clip(subtitles=TRACKS)
+    made = plan(provider(image=PNG), video, subtitles="prefer", language=language)
+    assert made.listening.track == track
+
+
+# --- sound ---------------------------------------------------------------------------------------
 
 
 def test_a_sound_without_a_prompt_is_written_down():
     made = plan(provider(audio=HEARS), speech())
-    assert (made.strategy, made.calls[0].prompt) == ("transcript", None)
+    assert (made.strategy, made.calls[0].prompt, made.asking) == ("transcript", None, None)
+    assert made.listening.sends == WholeFile()
 
 
 def test_a_sound_with_a_prompt_is_asked_about():
     made = plan(provider(audio=ANSWERS), speech(), prompt="who?")
-    assert (made.strategy, made.calls[0].prompt) == ("native", "who?")
+    assert (made.strategy, made.calls[0].prompt, made.sends) == ("native", "who?", WholeFile())
+
+
+def test_an_empty_question_is_no_transcript():
+    """Only ``None`` asks for a transcript."""
+    assert plan(provider(audio=ANSWERS), speech(), prompt="").strategy == "native"
 
 
 def test_a_prompt_about_sound_goes_through_a_transcript_where_it_must():
-    made = plan(provider(audio=HEARS, text=TextLimits()), speech(), prompt="who?")
+    made = plan(provider(audio=HEARS, text=TEXT), speech(), prompt="who?")
     assert made.strategy == "transcript_then_text"
     assert [(call.modality, call.prompt) for call in made.calls] == [
         ("audio", None),
@@ -109,9 +558,154 @@ def test_a_prompt_about_sound_goes_through_a_transcript_where_it_must():
     ]
 
 
-def test_an_empty_sound_question_is_no_transcript():
-    """Only ``None`` asks for a transcript."""
-    assert plan(provider(audio=ANSWERS), speech(), prompt="").strategy == "native"
+def test_somebody_else_may_write_down_what_is_asked_about():
+    made = plan(provider(text=TEXT), speech(), prompt="who?", listener=EAR)
+    assert made.strategy == "transcript_then_text"
+    assert [call.provider.name for call in made.calls] == ["ear", "acme"]
+
+
+@pytest.mark.parametrize(
+    ("types", "form"),
+    [
+        (("audio/mpeg", "audio/wav", "audio/flac"), "flac"),
+        (("audio/mpeg", "audio/wav"), "mp3"),
+        (("audio/ogg",), "opus"),
+        (("audio/mp4",), "m4a"),
+        (("audio/wav",), "wav"),
+    ],
+)
+def test_a_sound_becomes_what_loses_least(types, form):
+    audio = AudioLimits(mime_types=types, transcribes=True)
+    made = heard(provider(audio=audio), speech("audio/aiff"))
+    assert (made.format, made.mime_type in types, made.pieces) == (form, True, 1)
+
+
+def test_mp3_is_made_where_flac_would_need_more_pieces():
+    takes = provider(audio=replace(SPEECH, max_bytes=25_000_000))
+    assert heard(takes, speech("audio/aiff", seconds=600.0)).format == "flac"
+    hour = heard(takes, speech("audio/aiff", seconds=2400.0))
+    assert (hour.format, hour.pieces) == ("mp3", 1)
+
+
+def test_a_sound_that_is_too_long_is_cut():
+    takes = provider(audio=replace(SPEECH, max_seconds=30))
+    made = plan(takes, speech("audio/flac", seconds=300.0))
+    assert (made.listening.sends.pieces, made.listening.sends.max_seconds) == (20, 30)
+    assert made.warnings == ("the sound is cut at pauses into up to 20 pieces",)
+    assert made.steps[-1].calls == 20
+
+
+def test_a_sound_that_is_too_long_to_be_asked_about_is_asked_about_in_parts():
+    audio = replace(SPEECH, transcribes=False, answers=True, max_seconds=600)
+    made = plan(provider(audio=audio, text=TEXT), speech(seconds=1800.0), prompt="who?")
+    assert (made.strategy, made.sends.pieces, made.joining.modality) == ("segments", 6, "text")
+
+
+def test_a_sound_of_too_many_parts_is_asked_about_through_its_transcript():
+    audio = replace(SPEECH, answers=True, max_seconds=60)
+    made = plan(provider(audio=audio, text=TEXT), speech(seconds=3600.0), prompt="who?")
+    assert made.strategy == "transcript_then_text"
+
+
+def test_a_sound_of_too_many_parts_is_told():
+    audio = replace(SPEECH, transcribes=False, answers=True, max_seconds=60)
+    with pytest.raises(MediaTooLarge, match="asked about 120 pieces of this sound, and 12 are"):
+        plan(provider(audio=audio, text=TEXT), speech(seconds=3600.0), prompt="who?")
+    with pytest.raises(MediaTooLarge, match="pieces of this sound, and cannot join answers"):
+        plan(provider(audio=audio), speech(seconds=3600.0), prompt="who?")
+
+
+@pytest.mark.parametrize("found", [{"damage": "it breaks off"}, {"located": True}])
+def test_a_sound_that_is_not_plain_is_made_anew(found):
+    assert isinstance(heard(provider(audio=SPEECH), speech(**found)), SoundWork)
+
+
+def test_a_part_of_a_sound_is_cut_out_here_where_the_service_does_not():
+    made = plan(provider(audio=HEARS), speech(), start=5.0)
+    assert isinstance(made.listening.sends, SoundWork)
+    assert made.listening.call.options == ()
+    there = plan(provider(audio=replace(HEARS, options=("start_end",))), speech(), start=5.0)
+    assert (there.listening.sends, there.listening.call.options) == (WholeFile(), ("start_end",))
+
+
+def test_of_a_video_only_the_sound_is_written_down():
+    """The pictures stay here, also where the service takes such files."""
+    audio = replace(SPEECH, mime_types=("video/mp4", *SPEECH.mime_types))
+    seen = replace(clip(), modality="audio")
+    assert isinstance(heard(provider(audio=audio), seen), SoundWork)
+    named_as_sound = speech("audio/mp4", has_pictures=True)
+    assert isinstance(heard(provider(audio=audio), named_as_sound), SoundWork)
+    unknown = replace(seen, facts=None)
+    assert isinstance(heard(provider(audio=audio), unknown), SoundWork)
+
+
+def test_a_sound_of_unknown_length_may_be_long():
+    takes = provider(audio=replace(SPEECH, max_seconds=1800))
+    assert heard(takes, speech("audio/aiff", seconds=None)).pieces == 16
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        # No piece can be shorter than a second.
+        ({"max_bytes": 5000}, 60.0),
+        ({"max_seconds": 0.5}, 60.0),
+        ({"max_seconds": 0}, 60.0),
+        # Nobody wants thousands of calls.
+        ({"max_seconds": 2.0}, 3600.0),
+    ],
+)
+def test_a_service_that_takes_too_little_at_once_is_told(limits, seconds):
+    audio = replace(SPEECH, **limits)
+    with pytest.raises(MediaTooLarge, match="acme takes too little"):
+        plan(provider(audio=audio), speech("audio/aiff", seconds=seconds))
+
+
+# --- times ---------------------------------------------------------------------------------------
+
+
+def test_times_of_speech_are_refused_where_nobody_tells_them():
+    with pytest.raises(UnsupportedModality, match="acme does not tell when things are said"):
+        plan(provider(audio=SPEECH), speech(), timed=True)
+    with pytest.raises(UnsupportedModality, match="ear does not tell when things are said"):
+        plan(provider(image=PNG), clip(), timed=True, listener=EAR)
+    with pytest.raises(UnsupportedModality, match="acme does not tell"):
+        plan(provider(video=replace(MP4, hears=True)), clip(), timed=True)
+
+
+def test_a_model_that_is_asked_to_write_it_down_tells_no_times():
+    audio = replace(SPEECH, transcribes=False, answers=True, timestamps=True)
+    with pytest.raises(UnsupportedModality, match="does not tell when things are said"):
+        plan(provider(image=PNG, audio=audio), clip(), timed=True)
+
+
+def test_times_come_from_who_tells_them():
+    timed = replace(SPEECH, timestamps=True)
+    ear = replace(EAR, audio=timed)
+    assert plan(provider(audio=timed), speech(), timed=True)
+    assert plan(provider(image=PNG), clip(), timed=True, listener=ear).listening.call
+    # A model that hears tells no times: its provider's transcription does.
+    native = provider(video=replace(MP4, hears=True), audio=timed)
+    assert plan(native, clip(), timed=True).listening.call.modality == "audio"
+    reads = provider(video=replace(MP4, answers=False))
+    assert plan(reads, clip(), timed=True, listener=ear).listening.call.provider is ear
+
+
+def test_subtitles_have_times():
+    takes = provider(video=replace(MP4, hears=True))
+    made = plan(takes, clip(subtitles=TRACKS), timed=True, subtitles="prefer")
+    assert made.listening.track == 0
+
+
+def test_a_rule_for_a_model_says_whether_it_tells_times():
+    rule = ModelRule(pattern="whisper-*", audio=replace(SPEECH, timestamps=True))
+    takes = provider(audio=SPEECH, models=(rule,))
+    assert plan(takes, speech(), timed=True, model="whisper-1")
+    with pytest.raises(UnsupportedModality):
+        plan(takes, speech(), timed=True)
+
+
+# --- prompts -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -120,21 +714,22 @@ def test_an_empty_sound_question_is_no_transcript():
         (provider(image=PNG), (picture(),), "Describe what this image"),
         (provider(image=PNG), (picture(), picture()), "Describe what each"),
         (provider(video=MP4), (clip(),), "Describe what happens"),
+        (provider(image=PNG), (clip(),), "Describe what happens"),
     ],
 )
 def test_without_a_prompt_a_description_is_asked_for(takes, media, start):
-    assert plan(takes, *media).calls[0].prompt.startswith(start)
+    assert plan(takes, *media).asking.prompt.startswith(start)
 
 
 @pytest.mark.parametrize(
     ("takes", "media"),
     [
-        (provider(image=ImageLimits(mime_types=("image/png",), answers=False)), picture()),
-        (provider(video=VideoLimits(mime_types=("video/mp4",), answers=False)), clip()),
+        (provider(image=replace(PNG, answers=False)), picture()),
+        (provider(video=replace(MP4, answers=False)), clip()),
     ],
 )
 def test_what_only_reads_is_not_asked_for_a_description(takes, media):
-    assert plan(takes, media).calls[0].prompt is None
+    assert plan(takes, media).asking.prompt is None
 
 
 # --- models --------------------------------------------------------------------------------------
@@ -145,30 +740,24 @@ def test_the_model_that_is_named_is_asked():
 
 
 def test_a_modality_has_its_own_default_model():
-    takes = provider(image=ImageLimits(mime_types=("image/png",), default_model="acme-look"))
+    takes = provider(image=replace(PNG, default_model="acme-look"))
     assert plan(takes, picture()).calls[0].model == "acme-look"
 
 
 def test_a_question_about_sound_has_its_own_default_model():
-    audio = AudioLimits(
-        mime_types=("audio/wav",),
-        transcribes=True,
-        answers=True,
-        default_model="acme-ear",
-        answer_model="acme-mind",
-    )
+    audio = replace(SPEECH, answers=True, default_model="acme-ear", answer_model="acme-mind")
     assert plan(provider(audio=audio), speech()).calls[0].model == "acme-ear"
     assert plan(provider(audio=audio), speech(), prompt="who?").calls[0].model == "acme-mind"
 
 
 def test_through_a_transcript_the_named_model_is_the_one_that_answers():
-    audio = AudioLimits(mime_types=("audio/wav",), transcribes=True, default_model="acme-ear")
-    made = plan(provider(audio=audio, text=TextLimits()), speech(), prompt="who?", model="mind")
+    audio = replace(SPEECH, default_model="acme-ear")
+    made = plan(provider(audio=audio, text=TEXT), speech(), prompt="who?", model="mind")
     assert [call.model for call in made.calls] == ["acme-ear", "mind"]
 
 
 def test_a_rule_for_a_model_replaces_what_the_provider_takes():
-    takes = provider(image=PNG, models=(ModelRule(pattern="text-*", text=TextLimits()),))
+    takes = provider(image=PNG, models=(ModelRule(pattern="text-*", text=TEXT),))
     assert plan(takes, picture(), model="eye").strategy == "images"
     with pytest.raises(UnsupportedModality, match="acme with the model text-1 does not take image"):
         plan(takes, picture(), model="text-1")
@@ -182,21 +771,18 @@ def test_a_rule_for_a_model_replaces_what_the_provider_takes():
     [
         (provider(), picture(), {}, "take images"),
         (provider(), clip(), {}, "take video"),
+        (provider(audio=SPEECH), clip(), {}, "take video"),
         (provider(), speech(), {}, "write down speech"),
         (provider(audio=ANSWERS), speech(), {}, "write down speech"),
         (provider(), speech(), {"prompt": "q"}, "answer questions about sound"),
         (provider(audio=HEARS), speech(), {"prompt": "q"}, "answer questions about sound"),
-        (provider(text=TextLimits()), speech(), {"prompt": "q"}, "answer questions about sound"),
+        (provider(text=TEXT), speech(), {"prompt": "q"}, "answer questions about sound"),
     ],
 )
 def test_what_a_provider_cannot_do_is_named(takes, media, asked, what):
     with pytest.raises(UnsupportedModality, match=f"acme does not {what}"):
         plan(takes, media, **asked)
-
-
-def test_a_type_that_is_not_taken_names_those_that_are():
-    with pytest.raises(UnsupportedMedia, match=r"image/gif as image; convert it to .*image/png"):
-        plan(provider(image=PNG), picture(mime_type="image/gif"))
+    assert not can_take(takes, (media,), Question(**asked))
 
 
 @pytest.mark.parametrize("schemes", [(), ("youtube",)])
@@ -206,51 +792,45 @@ def test_a_provider_of_no_type_at_all_refuses_a_file(schemes):
     assert "youtube://" not in caught.value.hint
 
 
+def test_a_type_that_is_not_taken_names_those_that_are():
+    takes = provider(video=VideoLimits(mime_types=("video/webm",)))
+    with pytest.raises(UnsupportedMedia, match="video/mp4 as video; convert it to video/webm"):
+        plan(takes, clip())
+
+
+def test_an_image_that_cannot_be_made_what_is_taken_is_told():
+    takes = provider(image=ImageLimits(mime_types=("image/heic",)))
+    with pytest.raises(UnsupportedMedia, match="image/png is not taken"):
+        plan(takes, picture())
+
+
 @pytest.mark.parametrize(
     ("limits", "media", "told"),
     [
-        (ImageLimits(max_bytes=999), picture(), "1.0 kB"),
-        (ImageLimits(max_request_bytes=999), picture(), "1.0 kB"),
-        (ImageLimits(max_side=63), picture(), "63 pixels a side, not 64 x 48"),
-        (ImageLimits(max_side=63), picture(width=48, height=64), "not 48 x 64"),
-        (ImageLimits(max_pixels=3071), picture(), "not 64 x 48"),
-        (VideoLimits(max_bytes=999), clip(), "1.0 kB"),
-        (VideoLimits(max_seconds=9.9), clip(), "takes 9.9 s of video, not 10.0 s"),
+        (VideoLimits(max_bytes=999), clip(seconds=None), "up to 1.0 kB as video, not 1.0 MB"),
+        (VideoLimits(max_seconds=9.9), clip(), "takes 9.9 s of video, not 60.0 s"),
         (VideoLimits(max_upload_bytes=999), clip(), "1.0 kB"),
-        (AudioLimits(transcribes=True, max_seconds=9.5), speech(), "9.5 s of audio, not 10.0 s"),
     ],
 )
 def test_what_is_too_large_is_told_with_the_limit(limits, media, told):
-    from dataclasses import replace
-
-    takes = provider(**{media.modality: replace(limits, mime_types=(media.mime_type,))})
+    takes = provider(video=replace(limits, mime_types=(media.mime_type,)))
     with pytest.raises(MediaTooLarge) as caught:
         plan(takes, media)
     assert told in caught.value.message
     assert caught.value.hint
 
 
-def test_too_many_images_are_told():
-    takes = provider(image=ImageLimits(mime_types=("image/png",), max_items=2))
-    with pytest.raises(MediaTooLarge, match="takes 2 images in one request, not 3; give fewer"):
-        plan(takes, picture(), picture(), picture())
-
-
-def test_images_that_are_too_much_together_are_told():
-    takes = provider(image=ImageLimits(mime_types=("image/png",), max_request_bytes=250_000))
-    with pytest.raises(MediaTooLarge, match=r"takes 0.2 MB in one request, not 0.3 MB"):
-        plan(takes, picture(size=150_000), picture(size=150_000))
-
-
-def test_an_upload_may_be_larger_than_what_goes_inline():
-    takes = provider(
-        video=VideoLimits(mime_types=("video/mp4",), max_bytes=10, max_upload_bytes=5000)
-    )
-    assert plan(takes, clip()).strategy == "native"
+def test_a_part_that_can_be_cut_nowhere_is_told():
+    takes = provider(video=VideoLimits(mime_types=("video/webm",)))
+    with pytest.raises(UnsupportedMedia, match="cannot be made what acme takes; leave out --start"):
+        plan(takes, clip("video/webm"), start=5.0)
+    takes = provider(audio=AudioLimits(mime_types=("audio/aiff",), transcribes=True))
+    with pytest.raises(UnsupportedMedia, match="cannot be made what acme takes"):
+        plan(takes, speech("audio/aiff"), start=5.0)
 
 
 def test_a_file_that_is_too_large_may_go_as_a_link():
-    takes = provider(video=VideoLimits(mime_types=("video/mp4",), max_bytes=1, uri_schemes=("gs",)))
+    takes = provider(video=replace(MP4, max_bytes=1, uri_schemes=("gs",)))
     with pytest.raises(MediaTooLarge, match="or give a gs:// link"):
         plan(takes, clip())
 
@@ -269,11 +849,19 @@ def test_a_file_that_is_too_large_may_go_as_a_link():
 )
 def test_a_link_is_taken_where_its_scheme_is(schemes, uri, taken):
     takes = provider(video=VideoLimits(uri_schemes=schemes))
+    video = link("video", uri)
+    assert passes_on(video, Question(), takes, None) is taken
     if taken:
-        assert plan(takes, link("video", uri)).strategy == "native"
+        assert plan(takes, video).strategy == "native"
         return
     with pytest.raises(UnsupportedMedia, match="download the file and give its path"):
-        plan(takes, link("video", uri))
+        plan(takes, video)
+
+
+def test_frames_of_a_link_are_refused_in_words():
+    takes = provider(video=VideoLimits(uri_schemes=("gs",)), image=PNG)
+    with pytest.raises(UnsupportedMedia, match="frames are not taken out of a link; download"):
+        plan(takes, link("video", "gs://b/a"), frames=3)
 
 
 @pytest.mark.parametrize("media", [(clip(), clip()), (picture(), clip()), (speech(), picture())])
@@ -287,12 +875,114 @@ def test_nothing_to_look_at_is_told():
         plan(provider(image=PNG))
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+# --- links: who fetches them ---------------------------------------------------------------------
+
+FETCHING = provider(
+    image=replace(PNG, uri_schemes=("https",)),
+    video=replace(MP4, uri_schemes=("https",), options=("start_end",)),
+    audio=replace(SPEECH, uri_schemes=("https",)),
+)
+VIDEO_LINK = link("video", "https://example.org/a.mp4")
+SOUND_LINK = link("audio", "https://example.org/a.mp3")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"frames": 3}, {"every": 1.0}, {"timed": True}, {"listener": EAR}],
+)
+def test_a_video_that_is_taken_apart_is_downloaded(asked):
+    listener = asked.pop("listener", None)
+    assert passes_on(VIDEO_LINK, Question(), FETCHING, None)
+    assert not passes_on(VIDEO_LINK, Question(**asked), FETCHING, listener)
+
+
+def test_a_part_is_cut_out_of_a_link_where_the_service_does_so():
+    part = Question(start=5.0)
+    assert passes_on(VIDEO_LINK, part, FETCHING, None)
+    assert not passes_on(SOUND_LINK, part, FETCHING, None)
+
+
+def test_a_link_to_sound_is_passed_on_to_who_hears_it():
+    rule = ModelRule(pattern="deaf", audio=SPEECH)
+    takes = replace(FETCHING, models=(rule,))
+    assert passes_on(SOUND_LINK, Question(), takes, None)
+    assert not passes_on(SOUND_LINK, Question(model="deaf"), takes, None)
+    assert not passes_on(SOUND_LINK, Question(), takes, EAR)
+    # Through a transcript it is the default model that hears.
+    assert passes_on(SOUND_LINK, Question(model="deaf", prompt="who?"), takes, None)
+
+
+# --- options -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [name for name in OPTIONS if name != "start_end"])
 def test_an_option_that_is_not_honoured_is_refused_by_its_flag(option):
-    flags = {"json_schema": "--schema", "start_end": "--start and --end"}
+    flags = {"json_schema": "--schema"}
     flag = flags.get(option, f"--{option.replace('_', '-')}")
     with pytest.raises(UsageError, match=f"acme does not honour {flag} for video; leave it out"):
         plan(provider(video=MP4), clip(), **OPTIONS[option])
+
+
+def test_a_part_of_an_image_is_refused():
+    with pytest.raises(UsageError, match="acme does not honour --start and --end for image"):
+        plan(provider(image=PNG), picture(), start=1.0)
+
+
+def test_an_option_is_refused_in_the_name_of_who_would_be_asked():
+    with pytest.raises(UsageError, match="ear does not honour --temperature for audio"):
+        plan(provider(image=PNG), speech(), listener=EAR, temperature=0.5)
+
+
+@pytest.mark.parametrize("media", [picture(), speech()])
+@pytest.mark.parametrize("asked", [{"frames": 3}, {"every": 1.0}])
+def test_frames_are_for_video(media, asked):
+    with pytest.raises(UsageError, match="is for video, not for"):
+        plan(provider(image=PNG, audio=SPEECH), media, **asked)
+
+
+@pytest.mark.parametrize("asked", [{"listener": EAR}, {"min_confidence": 0.5}])
+def test_options_of_sound_are_not_for_images(asked):
+    with pytest.raises(UsageError, match="is for sound, not for image"):
+        plan(provider(image=PNG), picture(), **asked)
+
+
+def test_a_confidence_is_refused_where_nothing_is_written_down():
+    native = provider(video=replace(MP4, hears=True))
+    with pytest.raises(UsageError, match="--min-confidence is about what is written down"):
+        plan(native, clip(), min_confidence=0.5)
+    assert plan(native, clip(), min_confidence=0.5, listener=EAR)
+    assert plan(native, clip(has_sound=False), min_confidence=0.5)
+
+
+def test_a_model_for_sound_needs_a_provider():
+    with pytest.raises(UsageError, match="--audio-model is given, and not whose"):
+        plan(provider(image=PNG, audio=SPEECH), clip(), audio_model="ear-2")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"end": 0.0}, "--end 0 is not above 0"),
+        ({"start": -1.0}, "--start -1 is not at least 0"),
+        ({"start": float("nan")}, "--start nan"),
+        ({"every": 0.0}, "--every 0 is not above 0"),
+        ({"fps": float("inf")}, "--fps inf"),
+        ({"max_output_tokens": 0}, "--max-output-tokens 0"),
+        ({"temperature": -0.1}, "--temperature -0.1"),
+        ({"frames": 0}, "--frames 0 is not 1 to 1000"),
+        ({"frames": 1001}, "--frames 1001 is not 1 to 1000"),
+        ({"jobs": 0}, "--jobs 0 is not 1 to 64"),
+        ({"min_confidence": 1.1}, "--min-confidence 1.1 is not 0 to 1"),
+        ({"every": 1.0, "fps": 1.0}, "--every and --fps say the same twice"),
+        ({"start": 5.0, "end": 5.0}, "--start is not before --end"),
+        ({"start": 60.0}, "--start 60 is behind the end: the recording lasts 60.0 s"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(asked, told):
+    with pytest.raises(UsageError) as caught:
+        plan(provider(image=PNG, video=MP4), clip(), **asked)
+    assert told in caught.value.message
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -312,18 +1002,11 @@ def test_an_option_of_the_access_is_taken_or_refused(name, flag):
 
 
 def test_a_question_about_sound_may_honour_other_options_than_a_transcript():
-    audio = AudioLimits(
-        mime_types=("audio/wav",),
-        transcribes=True,
-        answers=True,
-        options=("language",),
-        answer_options=("temperature",),
-    )
+    audio = replace(HEARS, answers=True, options=("language",), answer_options=("temperature",))
     takes = provider(audio=audio)
     assert plan(takes, speech(), language="en").calls[0].options == ("language",)
-    assert plan(takes, speech(), prompt="who?", temperature=0.5).calls[0].options == (
-        "temperature",
-    )
+    made = plan(takes, speech(), prompt="who?", temperature=0.5)
+    assert made.calls[0].options == ("temperature",)
     with pytest.raises(UsageError, match="does not honour --language"):
         plan(takes, speech(), prompt="who?", language="en")
 
@@ -331,237 +1014,92 @@ def test_a_question_about_sound_may_honour_other_options_than_a_transcript():
 def test_the_transcript_is_not_held_to_what_the_answer_is_asked_for():
     """A limit of tokens or a schema is meant for the answer."""
     options = ("max_output_tokens", "json_schema", "temperature")
-    takes = provider(
-        audio=AudioLimits(mime_types=("audio/wav",), transcribes=True, options=options),
-        text=TextLimits(options=options),
-    )
+    takes = provider(audio=replace(HEARS, options=options), text=TextLimits(options=options))
     made = plan(takes, speech(), prompt="who?", max_output_tokens=5, json_schema="{}")
     assert made.calls[0].options == ()
     assert set(made.calls[1].options) == {"max_output_tokens", "json_schema"}
 
 
-# --- streaming -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("streaming", [True, False])
 def test_pieces_arrive_only_where_that_is_declared(streaming):
-    takes = provider(image=ImageLimits(mime_types=("image/png",), streaming=streaming))
+    takes = provider(image=replace(PNG, streaming=streaming))
     assert plan(takes, picture()).calls[0].streaming is streaming
 
 
 def test_a_transcript_that_is_asked_about_is_not_streamed():
-    takes = provider(
-        audio=AudioLimits(mime_types=("audio/wav",), transcribes=True, streaming=True),
-        text=TextLimits(streaming=True),
-    )
+    takes = provider(audio=replace(HEARS, streaming=True), text=TextLimits(streaming=True))
     assert [c.streaming for c in plan(takes, speech(), prompt="q").calls] == [False, True]
 
 
-# --- properties ----------------------------------------------------------------------------------
-
-MIMES = {
-    "image": ("image/png", "image/jpeg", "image/gif"),
-    "video": ("video/mp4", "video/webm"),
-    "audio": ("audio/wav", "audio/mpeg"),
-}
-SCHEMES = ("https", "gs", "youtube")
-URIS = ("https://example.org/a", "gs://b/a", "https://youtu.be/a", "s3://b/a")
-small = st.integers(1, 40)
-# Mostly above what media have, so that about half of the plans are found.
-maybe = st.sampled_from([None, None, None, 20, 39, 40, 60, 500, 2000])
+# --- what it costs -------------------------------------------------------------------------------
 
 
-def most_of(values) -> st.SearchStrategy[tuple]:
-    """All of them, or all but the first."""
-    return st.sampled_from([tuple(values), tuple(values), tuple(values)[1:]])
+class Prices:
+    """A dollar for a token, two for a second; nothing is known of ``dear`` models."""
+
+    def price(self, provider, model, *, input_tokens, output_tokens, seconds):  # noqa: ARG002
+        if model == "dear":
+            return None
+        if seconds is not None:
+            return 2.0 * seconds
+        return None if input_tokens is None else float(input_tokens + output_tokens)
 
 
-def common(modality: str) -> dict[str, st.SearchStrategy]:
-    return {
-        "mime_types": most_of(MIMES[modality]),
-        "max_bytes": maybe,
-        "max_request_bytes": maybe,
-        "uri_schemes": most_of(SCHEMES),
-        "options": most_of(sorted(OPTIONS)),
-        "streaming": st.booleans(),
-    }
+def costed(takes: Provider, media: Media, listener: Provider | None = None, **asked) -> Plan:
+    if listener is not None:
+        asked["audio_provider"] = listener.name
+    return make_plan((media,), Question(**asked), takes, listener, Prices())
 
 
-IMAGES = st.builds(
-    ImageLimits,
-    **common("image"),
-    max_items=st.sampled_from([None, 1, 2, 3]),
-    max_pixels=maybe,
-    max_side=maybe,
-)
-VIDEOS = st.builds(VideoLimits, **common("video"), max_seconds=maybe, max_upload_bytes=maybe)
-SOUNDS = st.builds(
-    AudioLimits,
-    **common("audio"),
-    transcribes=st.booleans(),
-    answers=st.booleans(),
-    max_seconds=maybe,
-    max_upload_bytes=maybe,
-)
-LIMITS = {"image": IMAGES, "video": VIDEOS, "audio": SOUNDS}
-TEXTS = st.builds(TextLimits, options=most_of(sorted(OPTIONS)))
+COUNTED = provider(image=replace(PNG, tokens=100), text=TEXT)
 
 
-def media_of(modality: str) -> st.SearchStrategy[Media]:
-    pictured, lasting = modality != "audio", modality != "image"
-    files = st.builds(
-        Media,
-        modality=st.just(modality),
-        mime_type=st.sampled_from(MIMES[modality]),
-        size=small,
-        width=small if pictured else st.none(),
-        height=small if pictured else st.none(),
-        seconds=maybe if lasting else st.none(),
-    )
-    links = st.builds(
-        Media, modality=st.just(modality), mime_type=st.just(""), uri=st.sampled_from(URIS)
-    )
-    return files | links
+def test_tokens_and_cost_of_an_image_are_estimated():
+    made = costed(COUNTED, picture(), prompt="abcd", max_output_tokens=None)
+    assert (made.tokens, made.cost) == (101, 601.0)
 
 
-def providers_for(modality: str) -> st.SearchStrategy[Provider]:
-    takes = {modality: LIMITS[modality], "text": st.sampled_from([None, TextLimits()]) | TEXTS}
-    rules = st.builds(ModelRule, pattern=st.just("m"), **takes)
-    return st.builds(
-        Provider,
-        name=st.just("acme"),
-        description=st.just("d"),
-        models=st.lists(rules, max_size=1).map(tuple),
-        **takes,
-    )
+def test_what_counts_nobody_knows_what_is_unknown_as_a_whole():
+    made = costed(provider(image=PNG), picture())
+    assert (made.tokens, made.cost) == (None, None)
 
 
-@st.composite
-def cases(draw) -> tuple[Provider, tuple[Media, ...], Question]:
-    """A provider, media of a kind that it may take, and a question."""
-    modality = draw(st.sampled_from(list(LIMITS)))
-    count = draw(st.integers(1, 3)) if modality == "image" else 1
-    media = tuple(draw(media_of(modality)) for _ in range(count))
-    return draw(providers_for(modality)), media, draw(QUESTIONS)
+def test_speech_to_text_is_paid_by_the_second():
+    made = costed(EAR, speech())
+    assert (made.tokens, made.cost) == (None, 120.0)
 
 
-QUESTIONS = st.builds(
-    lambda prompt, model, options: Question(
-        prompt=prompt,
-        model=model,
-        **{name: value for option in options for name, value in OPTIONS[option].items()},
-    ),
-    st.sampled_from([None, "what?"]),
-    st.sampled_from([None, None, "m"]),
-    st.lists(st.sampled_from(sorted(OPTIONS)), unique=True, max_size=2),
-)
+def test_one_unknown_price_makes_the_whole_unknown():
+    known = costed(COUNTED, clip(), EAR, prompt="abcd")
+    assert known.cost == 120.0 + known.steps[-1].cost
+    unknown = costed(COUNTED, clip(), EAR, prompt="abcd", audio_model="dear")
+    assert unknown.steps[-1].cost == known.steps[-1].cost
+    assert unknown.cost is None
 
 
-def scheme_of(uri: str) -> str:
-    return "youtube" if "youtu.be" in uri else uri.partition(":")[0]
+def test_a_model_that_is_asked_to_write_it_down_is_paid_by_the_token():
+    audio = replace(SPEECH, transcribes=False, answers=True, tokens_per_second=10)
+    made = costed(replace(EAR, image=replace(PNG, tokens=1), audio=audio), clip())
+    hear = next(step for step in made.steps if step.action == "transcribe")
+    assert hear.tokens == 600 + -(-len(HEAR) // 4)
+    assert hear.cost == hear.tokens + 500
 
 
-def above(most: float | None, value: float) -> bool:
-    return most is not None and value > most
+def test_what_runs_here_costs_nothing():
+    made = costed(provider(image=PNG, kind="device"), picture())
+    assert (made.tokens, made.cost) == (0, 0.0)
 
 
-def broken(media: tuple[Media, ...], limits: Limits) -> list[str]:
-    """Every declared limit that these media break, as the records document them."""
-    found = [limit for item in media for limit in broken_by(item, limits)]
-    if isinstance(limits, ImageLimits):
-        if above(limits.max_items, len(media)):
-            found.append("items")
-        if above(limits.max_request_bytes, sum(item.size or 0 for item in media)):
-            found.append("bytes together")
-    return found
+def test_another_address_has_other_prices():
+    made = costed(COUNTED, picture(), access=Access(base_url="https://models.acme.example"))
+    assert (made.tokens is None, made.cost) == (False, None)
 
 
-def broken_by(item: Media, limits: Limits) -> Iterator[str]:
-    if item.uri is not None:
-        if scheme_of(item.uri) not in limits.uri_schemes:
-            yield "scheme"
-        return
-    if item.mime_type not in limits.mime_types:
-        yield "type"
-    upload = getattr(limits, "max_upload_bytes", None)
-    inline = [limits.max_bytes, limits.max_request_bytes]
-    if any(above(most, item.size) for most in ([upload] if upload is not None else inline)):
-        yield "bytes"
-    if above(getattr(limits, "max_side", None), max(item.width or 0, item.height or 0)):
-        yield "side"
-    if above(getattr(limits, "max_pixels", None), (item.width or 0) * (item.height or 0)):
-        yield "pixels"
-    if above(getattr(limits, "max_seconds", None), item.seconds or 0):
-        yield "seconds"
+def test_what_is_prepared_here_counts_nothing():
+    made = costed(COUNTED, picture(mime_type="image/gif"))
+    assert [(step.tokens, step.cost) for step in made.steps[:1]] == [(None, None)]
+    assert made.cost is not None
 
 
-def limits_of(takes: Provider, question: Question, made: Plan) -> Limits:
-    """The limits that the media of a plan are held to."""
-    first = made.calls[0].modality
-    if made.strategy == "transcript_then_text":
-        return takes.audio
-    return getattr(takes.limits_for(question.model), first)
-
-
-@settings(max_examples=100, deadline=None)
-@given(case=cases())
-def test_a_plan_breaks_no_declared_limit(case):
-    takes, media, question = case
-    try:
-        made = make_plan(media, question, takes)
-    except REFUSALS as error:
-        event(type(error).__name__)
-        return
-    event(made.strategy)
-    assert broken(media, limits_of(takes, question, made)) == []
-
-
-@settings(max_examples=100, deadline=None)
-@given(case=cases())
-def test_every_option_that_is_given_is_carried_or_refused(case):
-    takes, media, question = case
-    try:
-        made = make_plan(media, question, takes)
-    except REFUSALS:
-        return
-    given_options = {
-        option
-        for option, fields in OPTIONS.items()
-        if any(getattr(question, name) is not None for name in fields)
-    }
-    carried = {option for call in made.calls for option in call.options}
-    assert carried == given_options
-    for call in made.calls:
-        limits = getattr(
-            takes
-            if made.strategy == "transcript_then_text" and call.modality == "audio"
-            else takes.limits_for(question.model),
-            call.modality,
-        )
-        assert set(call.options) <= set(limits.options)
-
-
-@settings(max_examples=100, deadline=None)
-@given(case=cases())
-def test_the_same_question_gives_the_same_plan(case):
-    takes, media, question = case
-
-    def outcome() -> object:
-        try:
-            return make_plan(media, question, takes)
-        except REFUSALS as error:
-            return type(error), str(error)
-
-    first = outcome()
-    assert outcome() == first
-    assert can_take(takes, media, question) is isinstance(first, Plan)
-
-
-@settings(max_examples=100, deadline=None)
-@given(modality=st.sampled_from(list(LIMITS)), data=st.data())
-def test_nothing_is_refused_that_breaks_no_limit(modality, data):
-    media = (data.draw(media_of(modality)),)
-    limits = data.draw(LIMITS[modality])
-    assume(not broken(media, limits))
-    assume(modality != "audio" or limits.transcribes)
-    assert make_plan(media, Question(), provider(**{modality: limits}))
+def test_images_of_a_plan_are_image_work():
+    assert isinstance(work_of(provider(image=PNG), picture()), ImageWork)

@@ -36,9 +36,9 @@ def told(provider):
 def watched(provider):
     """Tell what was seen in a recording."""
 
-    def tell(*lines, has_sound=False, prompt=None, **found):
+    def tell(*lines, prompt=None, **found):
         video = Media(
-            modality="video", mime_type="video/mp4", path=Path("a.mp4"), has_sound=has_sound
+            modality="video", mime_type="video/mp4", path=Path("a.mp4")
         )
         usual = {"unread": 0, "start": 0.0, "end": 60.0, "screens": 3, "left_out": 0, "damage": ""}
         request = VideoRequest(provider=provider, video=video, prompt=prompt)
@@ -144,16 +144,10 @@ def test_damage_is_a_warning(watched):
     assert warning == "The recording cannot be read to its end: bad data."
 
 
-@pytest.mark.parametrize(("has_sound", "count"), [(True, 1), (None, 1), (False, 0)])
-def test_sound_that_may_be_there_was_not_heard(watched, has_sound, count):
-    heard = [it for it in watched(has_sound=has_sound).warnings if "sound" in it]
-    assert len(heard) == count
-
-
 def test_all_that_is_to_know_is_said_once_each(watched):
-    answer = watched(has_sound=True, prompt="?", unread=1, left_out=1, damage="the end is missing")
-    assert len(answer.warnings) == 5
-    assert len(set(answer.warnings)) == 5
+    answer = watched(prompt="?", unread=1, left_out=1, damage="the end is missing")
+    assert len(answer.warnings) == 4
+    assert len(set(answer.warnings)) == 4
 
 
 @pytest.mark.parametrize(

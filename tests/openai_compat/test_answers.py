@@ -1,6 +1,7 @@
 """What becomes of what a service says, as it should be and as it is."""
 
 import json
+import math
 from collections.abc import Callable
 
 import pytest
@@ -260,11 +261,18 @@ def test_a_transcript_has_segments_language_and_usage(transcript):
         model="m",
         language="english",
         segments=(
-            Segment(start=0.0, end=1.5, text="Hello"),
+            Segment(start=0.0, end=1.5, text="Hello", confidence=math.exp(-0.2)),
             Segment(start=1.5, end=2.5, text="there.", speaker="A"),
         ),
         usage=Usage(seconds=3.0),
     )
+
+
+def test_the_likelihood_of_its_tokens_is_the_confidence_of_a_segment(transcript):
+    row = {"start": 0, "end": 1, "text": "x"}
+    rows = [{**row, "avg_logprob": p} for p in (0, -0.5, 1, -1e400, True, "no", None)]
+    found = transcript(json.dumps({"text": "x", "segments": rows}).encode()).segments
+    assert [s.confidence for s in found] == [1.0, math.exp(-0.5), None, None, None, None, None]
 
 
 def test_the_one_language_heard_is_the_language(transcript):

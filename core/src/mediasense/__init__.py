@@ -3,7 +3,7 @@
     >>> import mediasense
     >>> mediasense.analyze("shot.png", "what is the error?", provider="groq").text
 
-Users call :func:`analyze` and :func:`analyze_async`; plugin authors import :data:`hookimpl`, the
+Users call :func:`analyze`, :func:`analyze_async` and :func:`plan`; plugin authors import :data:`hookimpl`, the
 records and the errors. Everything public is in this one name space.
 """
 
@@ -13,9 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mediasense.api import analyze, analyze_async
+    from mediasense.api import analyze, analyze_async, plan
     from mediasense.body import Base64, Body, json_body, new_slot, splice
     from mediasense.connection import Connection, connect, find_credential, is_loopback, shared
+    from mediasense.dispatch import Planned
     from mediasense.errors import (
         AuthenticationError,
         BudgetExceeded,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         InvalidAnswer,
         MediaError,
         MediaNotFound,
+        MediaRejected,
         MediasenseError,
         MediaTooLarge,
         MissingCredentials,
@@ -54,7 +56,8 @@ if TYPE_CHECKING:
     from mediasense.http import get_json, post_json
     from mediasense.media.frames import BLOCK_PIXELS, Frame, changed_blocks, sample_frames
     from mediasense.media.source import uri_kind
-    from mediasense.names import MediaModality, Modality, OnText, Option, Resolution
+    from mediasense.names import MediaModality, Modality, OnProgress, OnText, Option, Resolution
+    from mediasense.planning import Plan
     from mediasense.providers import (
         Access,
         AudioLimits,
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
         TextLimits,
         VideoLimits,
     )
+    from mediasense.steps import FrameUsed, LeftOut, Step
     from mediasense.types import (
         Analysis,
         Answer,
@@ -74,6 +78,7 @@ if TYPE_CHECKING:
         Media,
         Model,
         ModelsRequest,
+        Question,
         Request,
         Segment,
         TextLine,
@@ -102,13 +107,16 @@ __all__ = [
     "CorruptMedia",
     "Credentials",
     "Frame",
+    "FrameUsed",
     "ImageLimits",
     "ImageRequest",
     "InvalidAnswer",
+    "LeftOut",
     "Media",
     "MediaError",
     "MediaModality",
     "MediaNotFound",
+    "MediaRejected",
     "MediaTooLarge",
     "MediasenseError",
     "MissingCredentials",
@@ -117,14 +125,18 @@ __all__ = [
     "ModelRule",
     "ModelsRequest",
     "NoPlugins",
+    "OnProgress",
     "OnText",
     "Option",
     "PermissionDenied",
+    "Plan",
+    "Planned",
     "PluginError",
     "Provider",
     "ProviderConflict",
     "ProviderError",
     "ProviderUnavailable",
+    "Question",
     "RateLimited",
     "Request",
     "RequestRejected",
@@ -132,6 +144,7 @@ __all__ = [
     "Resolution",
     "Segment",
     "ServerError",
+    "Step",
     "TextLimits",
     "TextLine",
     "TextRequest",
@@ -159,6 +172,7 @@ __all__ = [
     "json_body",
     "new_slot",
     "one_line",
+    "plan",
     "post_json",
     "sample_frames",
     "shared",
@@ -171,6 +185,7 @@ _MODULES = (
     "hookspecs",
     "names",
     "errors",
+    "steps",
     "providers",
     "connection",
     "types",
@@ -178,6 +193,8 @@ _MODULES = (
     "http",
     "media.source",
     "media.frames",
+    "planning",
+    "dispatch",
     "api",
 )
 

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
 from mediasense import runtime
+from mediasense.dispatch import Planned
 from mediasense.media.source import Source
-from mediasense.names import MediaModality, OnText, Resolution
+from mediasense.names import MediaModality, OnProgress, OnText, Resolution, Subtitles
 from mediasense.providers import Access
 from mediasense.types import Analysis, Question
 
@@ -42,12 +43,24 @@ def analyze(
     fps: float | None = None,
     resolution: Resolution | None = None,
     language: str | None = None,
+    frames: int | None = None,
+    every: float | None = None,
+    audio_provider: str | None = None,
+    audio_model: str | None = None,
+    subtitles: Subtitles = "ignore",
+    min_confidence: float | None = None,
+    timed: bool = False,
+    jobs: int = 4,
+    allow_private: bool = False,
+    max_download: int = 2_000_000_000,
     on_text: OnText | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Analysis:
     """Answer a question about an image, several images, a video or a sound.
 
     Args:
-        source: A path, a URI or the bytes; a sequence of them for several images.
+        source: A path, a link, ``-`` for standard input, a ``data:`` URI or the bytes; a sequence
+            of them for several images.
         prompt: The question. Without one: a description, or a transcript of sound.
         provider: Who answers: a name or an alias. By default ``MEDIASENSE_PROVIDER``, the config
             file, the first service whose key is set, or what runs on this device.
@@ -71,7 +84,18 @@ def analyze(
         fps: Frames a second the service should look at.
         resolution: How closely the service should look at each frame.
         language: The language spoken, as an ISO 639-1 code.
+        frames: Send at most so many frames of a video, as images.
+        every: Send a frame each so many seconds, instead of choosing them.
+        audio_provider: Who writes down the sound of a video, where that is not the provider.
+        audio_model: The model that does.
+        subtitles: ``"prefer"`` takes the recording's own subtitles instead of a transcript.
+        min_confidence: Leave out what was heard with less, 0 to 1, where the service tells.
+        timed: Whether ``Analysis.segments`` is wanted; refused where nobody tells times.
+        jobs: How many calls may be under way at once.
+        allow_private: Allow links to this machine and to private networks.
+        max_download: Bytes of a download at most.
         on_text: Called with each piece of the answer as it arrives, where the provider streams.
+        on_progress: Called with what is being done, and how much of it (0 to 1, or ``None``).
 
     Returns:
         The answer, and how it was made.
@@ -80,7 +104,6 @@ def analyze(
         MediasenseError: Of the class that fits the failure; see :mod:`mediasense.errors`.
     """
     dispatcher = runtime.dispatcher()
-    single = isinstance(source, str | bytes | os.PathLike)
     question = Question(
         prompt=prompt,
         provider=provider,
@@ -104,13 +127,54 @@ def analyze(
         fps=fps,
         resolution=resolution,
         language=language,
+        frames=frames,
+        every=every,
+        audio_provider=audio_provider,
+        audio_model=audio_model,
+        subtitles=subtitles,
+        min_confidence=min_confidence,
+        timed=timed,
+        jobs=jobs,
+        allow_private=allow_private,
+        max_download=max_download,
     )
     return dispatcher.analyze(
-        (source,) if single else tuple(source),  # type: ignore[arg-type]
+        _sources(source),
         question,
         expected=modality,
         on_text=on_text,
+        on_progress=on_progress,
     )
+
+
+def plan(
+    source: Source | Sequence[Source], question: Question, *, modality: MediaModality | None = None
+) -> Planned:
+    """Say how a question would be answered, without sending anything to a provider.
+
+    Args:
+        source: As for :func:`analyze`.
+        question: What would be asked, of whom, and how.
+        modality: As for :func:`analyze`.
+
+    Returns:
+        The plan: its steps with their sizes, tokens and cost, as far as these are known, and what
+        would be left out.
+
+    Raises:
+        MediasenseError: It could not be answered, or an option is wrong.
+    """
+    from mediasense.prices import KeptPrices
+
+    return runtime.dispatcher().plan(
+        _sources(source), question, expected=modality, prices=KeptPrices()
+    )
+
+
+def _sources(source: Source | Sequence[Source]) -> tuple[Source, ...]:
+    if isinstance(source, str | bytes | os.PathLike):
+        return (source,)
+    return tuple(source)
 
 
 def _in_thread(

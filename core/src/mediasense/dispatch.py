@@ -1,55 +1,74 @@
-"""Choose a provider, plan, ask it through its hooks, join the answers."""
+"""Choose a provider, plan, carry it out through the hooks, say how the answer was made."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-import os
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
-from mediasense.config import MAX_RETRIES, MAX_TIMEOUT, PROVIDER_VARIABLE, Config
-from mediasense.connection import find_credential
+from mediasense.choosing import Chooser
+from mediasense.config import MAX_RETRIES, MAX_TIMEOUT, Config
 from mediasense.errors import (
     InvalidAnswer,
-    MissingCredentials,
-    NoPlugins,
-    UnknownProvider,
+    MediasenseError,
+    UnsupportedMedia,
     UnsupportedModality,
     UsageError,
     one_line,
 )
+from mediasense.execution import Done, Execution, Refused
 from mediasense.hooks import Hooks
-from mediasense.known import PACKAGES, package_for
-from mediasense.media.source import Source, resolve
-from mediasense.names import MediaModality, OnText
+from mediasense.listening import Heard
+from mediasense.media.source import Source, fetched, resolve
+from mediasense.media.workspace import Workspace
+from mediasense.names import MediaModality, OnProgress, OnText
 from mediasense.planning import (
-    Call,
-    can_take,
+    Plan,
     make_plan,
+    passes_on,
     require_access_options,
     require_one_kind,
 )
+from mediasense.planning.prices import NO_PRICES, Prices
+from mediasense.planning.stepdown import MOST, step_down
 from mediasense.plugins import Plugins
 from mediasense.providers import Provider
 from mediasense.schemas import first_misfit, require_schema
 from mediasense.types import (
     Analysis,
     Answer,
-    AudioRequest,
-    ImageRequest,
     Media,
     Model,
     ModelsRequest,
     Question,
+    RecordingFacts,
     Request,
-    TextRequest,
+    Segment,
     Timings,
     Usage,
-    VideoRequest,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan, and what it is about.
+
+    Attributes:
+        plan: What would be done.
+        media: With what.
+        provider: Who would be asked.
+        listener: Who would write down the sound, where that is somebody else.
+    """
+
+    plan: Plan
+    media: tuple[Media, ...]
+    provider: Provider
+    listener: Provider | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +83,11 @@ class Dispatcher:
     plugins: Plugins
     config: Config = Config()
     _hooks: Hooks = field(init=False, repr=False, compare=False)
+    _chooser: Chooser = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hooks", Hooks(self.plugins))
+        object.__setattr__(self, "_chooser", Chooser(self.plugins, self.config))
 
     def analyze(
         self,
@@ -75,6 +96,7 @@ class Dispatcher:
         *,
         expected: MediaModality | None = None,
         on_text: OnText | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Analysis:
         """Answer a question about one video, one sound, or one or more images.
 
@@ -83,51 +105,45 @@ class Dispatcher:
             question: What is asked, of whom, and how.
             expected: The kind of media they must be; ``None`` takes them for what they are.
             on_text: Called with each piece of the answer as it arrives, where the provider can.
+            on_progress: Called with what is being done.
 
         Raises:
             MediasenseError: Of the class that fits the failure.
         """
         started = time.perf_counter()
-        _require_patience(question)
-        require_schema(question.json_schema)
-        named = self._named(question)
-        media = tuple(resolve(source, expected) for source in sources)
-        require_one_kind(media)
-        provider = named or self._choose(media, question)
-        try:
-            plan = make_plan(media, question, provider)
-        except UnsupportedModality as error:
-            raise UnsupportedModality(
-                error.message, hint=self._who_can(media, question, provider)
-            ) from None
-        prepared = time.perf_counter()
-        streamed = on_text is not None and self._streams(plan.calls[-1], provider)
-        answers: list[Answer] = []
-        for call in plan.calls:
-            request = _request(call, media, question, provider, answers)
-            in_pieces = streamed and call is plan.calls[-1]
-            answers.append(self._ask(request, on_text if in_pieces else None))
-        finished = time.perf_counter()
-        last = answers[-1]
-        if on_text is not None and not streamed:
-            on_text(last.text)
-        return Analysis(
-            text=last.text,
-            provider=provider.name,
-            model=last.model,
-            strategy=plan.strategy,
-            timings=Timings(
-                total=finished - started, prepare=prepared - started, provider=finished - prepared
-            ),
-            media=tuple(replace(item, data=None) for item in media),
-            usage=_total([answer.usage for answer in answers]),
-            data=_data(last, question, provider),
-            finish_reason=last.finish_reason,
-            segments=tuple(segment for answer in answers for segment in answer.segments),
-            lines=last.lines,
-            language=next((a.language for a in answers if a.language), None),
-            warnings=tuple(dict.fromkeys(w for answer in answers for w in answer.warnings)),
-        )
+        with Workspace(on_progress) as workspace:
+            planned = self._planned(sources, question, expected, workspace)
+            run = _Run(self, self._hooks, question, planned, workspace, on_text)
+            done = run.run()
+        total = time.perf_counter() - started
+        waited = run.clock.seconds
+        timings = Timings(total=total, prepare=max(0.0, total - waited), provider=waited)
+        return _analysis(done, question, planned, timings)
+
+    def plan(
+        self,
+        sources: tuple[Source, ...],
+        question: Question,
+        *,
+        expected: MediaModality | None = None,
+        prices: Prices = NO_PRICES,
+        on_progress: OnProgress | None = None,
+    ) -> Planned:
+        """Say how a question would be answered, without sending anything to a provider.
+
+        Args:
+            sources: As for :meth:`analyze`; a link is downloaded where the provider does not
+                fetch it itself.
+            question: As for :meth:`analyze`.
+            expected: As for :meth:`analyze`.
+            prices: What calls cost.
+            on_progress: As for :meth:`analyze`.
+
+        Raises:
+            MediasenseError: It could not be answered, or an option is wrong.
+        """
+        with Workspace(on_progress) as workspace:
+            return self._planned(sources, question, expected, workspace, prices)
 
     def models(self, question: Question) -> tuple[Model, ...]:
         """Ask a provider which models it has now.
@@ -136,7 +152,7 @@ class Dispatcher:
             UnsupportedModality: The provider has no listing.
             ProviderError: It was asked, and failed.
         """
-        provider = self._named(question)
+        provider = self._chooser.named(question)
         if provider is None:
             raise UsageError("no provider is named", hint="add --provider NAME")
         if "list_models" not in self.plugins.owners[provider.name].hooks:
@@ -158,105 +174,57 @@ class Dispatcher:
         return tuple(found)
 
     def provider(self, name: str) -> Provider:
-        """The provider of that name or alias.
+        """The provider of that name or alias; see :meth:`Chooser.provider`.
 
         Raises:
             ProviderConflict: Two plugins claim it.
-            UnknownProvider: None offers it; the message says what to install, or what failed.
+            UnknownProvider: None offers it.
         """
-        found = self.plugins.find(name)
-        if found is not None:
-            return found
-        package = package_for(name)
-        failed = next((f for f in self.plugins.failures if _is_from(f.entry_point, package)), None)
-        if failed is not None:
-            raise UnknownProvider(
-                f"{failed.entry_point} offers {name!r} and failed to load: {failed.cause}",
-                hint="type: mediasense plugins",
-            )
-        if package is not None and not any(
-            _is_from(plugin.entry_point, package) for plugin in self.plugins.loaded
-        ):
-            off = [name for name in self.plugins.disabled if package.endswith(_dashed(name))]
-            hint = f"{off[0]} is switched off" if off else f"type: pip install {package}"
-            raise UnknownProvider(f"no installed plugin offers {name!r}", hint=hint)
-        raise UnknownProvider(f"no installed plugin offers {name!r}", hint=self._did_you_mean(name))
+        return self._chooser.provider(name)
 
-    def _did_you_mean(self, name: str) -> str:
-        known = [n for p in self.plugins.providers.values() for n in (p.name, *p.aliases)]
-        near = difflib.get_close_matches(name, known, 3)
-        return f"did you mean {' or '.join(near)}?" if near else "type: mediasense providers"
-
-    def _named(self, question: Question) -> Provider | None:
-        """The provider the user, the environment or the config names, if any does."""
-        if question.provider is not None:
-            return self.provider(question.provider)
-        if question.access.base_url is not None:
-            anywhere = [p for p in self.plugins.providers.values() if p.takes_any_base_url]
-            if not anywhere:
-                raise UnknownProvider(
-                    "no installed plugin takes --base-url alone",
-                    hint="type: pip install mediasense-openai-compat",
-                )
-            return anywhere[0]
-        name = os.environ.get(PROVIDER_VARIABLE) or self.config.provider
-        if name:
-            return self.provider(name)
-        if question.access.api_key_env or question.access.credentials_file:
-            # Whoever is chosen would be sent a key that is somebody else's.
-            raise UsageError(
-                "a key is named, and not whose it is", hint="add --provider NAME or --base-url URL"
-            )
-        return None
-
-    def _choose(self, media: tuple[Media, ...], question: Question) -> Provider:
-        """The first service with credentials that takes this, or else what runs on the device."""
-        providers = self.plugins.providers.values()
-        if not providers:
-            raise NoPlugins(
-                "no provider plugin is installed",
-                hint=f"type: pip install {next(iter(PACKAGES))} (works without a key)",
-            )
-        free = [p for p in providers if p.name not in self.plugins.conflicts]
-        keyed = [p for p in free if p.kind == "service" and _has_credentials(p)]
-        local = [p for p in free if p.kind == "device"]
-        for provider in (*keyed, *local):
-            if can_take(provider, media, question):
-                return provider
-        for provider in (*keyed, *local):
-            # Nobody can: the first one's own reason says why.
-            make_plan_error = _reason(provider, media, question)
-            if not isinstance(make_plan_error, UnsupportedModality):
-                raise make_plan_error
-        raise UnsupportedModality(
-            f"no provider with credentials takes this {media[0].modality}",
-            hint=self._who_can(media, question, None),
+    def _planned(
+        self,
+        sources: tuple[Source, ...],
+        question: Question,
+        expected: MediaModality | None,
+        workspace: Workspace,
+        prices: Prices = NO_PRICES,
+    ) -> Planned:
+        _require_patience(question)
+        require_schema(question.json_schema)
+        named = self._chooser.named(question)
+        listener = self._chooser.listener(question)
+        media = tuple(resolve(source, expected, question, workspace) for source in sources)
+        require_one_kind(media)
+        try:
+            provider = named or self._chooser.choose(media, question)
+        except (UnsupportedMedia, UnsupportedModality):
+            if all(item.uri is None for item in media):
+                raise
+            # Nobody fetches the link itself: once it is here, somebody may take it.
+            media = tuple(fetched(item, expected, question, workspace) for item in media)
+            provider = self._chooser.choose(media, question)
+        media = tuple(
+            item
+            if item.uri is None or passes_on(item, question, provider, listener)
+            else fetched(item, expected, question, workspace)
+            for item in media
         )
+        try:
+            plan = make_plan(media, question, provider, listener, prices)
+        except UnsupportedModality as error:
+            raise UnsupportedModality(
+                error.message, hint=self._chooser.who_can(media, question, provider)
+            ) from None
+        return Planned(plan=plan, media=media, provider=provider, listener=listener)
 
-    def _who_can(
-        self, media: tuple[Media, ...], question: Question, provider: Provider | None
-    ) -> str:
-        """What to type instead: providers that are installed, or packages that are not."""
-        modality = media[0].modality
-        asked = replace(question, model=None)
-        able = [
-            p.name
-            for p in self.plugins.providers.values()
-            if p is not provider and can_take(p, media, asked)
-        ]
-        if able:
-            return f"try --provider {' or '.join(able[:4])}"
-        installed = {plugin.entry_point.distribution for plugin in self.plugins.loaded}
-        missing = [p for p in PACKAGES if p not in installed and p != "mediasense-on-device"]
-        if missing:
-            return f"for {modality}, type: pip install {missing[0]}"
-        return "no installed provider takes it"
+    def ask(self, request: Request, on_text: OnText | None = None) -> Answer:
+        """Make one call through the hooks.
 
-    def _streams(self, call: Call, provider: Provider) -> bool:
-        """Whether pieces of this call's answer may be shown before it is whole."""
-        return call.streaming and not self._hooks.changes_answers(call.modality, provider)
-
-    def _ask(self, request: Request, on_text: OnText | None) -> Answer:
+        Raises:
+            PluginError: The plugin did not return an answer.
+            ProviderError: The provider failed or refused.
+        """
         answer = self._hooks.call(request, on_text)
         if not (
             isinstance(answer, Answer)
@@ -265,58 +233,163 @@ class Dispatcher:
         ):
             returned = f"returned {type(answer).__name__}, not an Answer with a text and a model"
             raise self._hooks.broken(request.provider, returned)
+        try:
+            return replace(answer, segments=tuple(map(_sane, answer.segments)))
+        except (TypeError, AttributeError):
+            returned = "returned segments that are no Segments with times"
+            raise self._hooks.broken(request.provider, returned) from None
+
+
+class _Run:
+    """One question on its way: planned anew where a service refuses the media."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        hooks: Hooks,
+        question: Question,
+        planned: Planned,
+        workspace: Workspace,
+        on_text: OnText | None,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._hooks = hooks
+        self._question = question
+        self._planned = planned
+        self._workspace = workspace
+        self._on_text = on_text
+        self._streamed = False
+        self._warnings: list[str] = []
+        self.clock = _Clock()
+
+    def run(self) -> Done:
+        """Carry the plan out, or the next best one.
+
+        Raises:
+            MediasenseError: Of the class that fits the failure.
+        """
+        planned, heard = self._planned, None
+        for left in reversed(range(MOST)):
+            try:
+                done = self._execution(planned, heard).run()
+                break
+            except Refused as refused:
+                if not left:
+                    raise refused.cause from None
+                planned = self._replanned(planned, refused)
+                heard = refused.heard or heard
+        if self._on_text is not None and not self._streamed:
+            self._on_text(done.text)
+        return replace(done, warnings=(*self._warnings, *done.warnings))
+
+    def _execution(self, planned: Planned, heard: Heard | None) -> Execution:
+        return Execution(
+            planned.plan,
+            planned.media,
+            self._question,
+            provider=planned.provider,
+            ask=self._ask,
+            workspace=self._workspace,
+            on_text=self._on_text,
+            heard=heard,
+        )
+
+    def _replanned(self, planned: Planned, refused: Refused) -> Planned:
+        call, cause = refused.call, refused.cause
+        lower = step_down(call, cause.refusal, refused.sent, spare=call is not planned.plan.asking)
+        if lower is None:
+            raise cause from None
+        heard_by = planned.listener or planned.provider
+        of_listener = planned.plan.asking is not call and heard_by is planned.listener
+        provider = planned.provider if of_listener else lower
+        listener = lower if of_listener else planned.listener
+        try:
+            plan = make_plan(planned.media, self._question, provider, listener)
+        except MediasenseError:
+            raise cause from None
+        self._warnings.append(
+            f"{cause.message}: the question was planned anew ({plan.strategy} instead of "
+            f"{planned.plan.strategy})"
+        )
+        return replace(planned, plan=plan, provider=provider, listener=listener)
+
+    def _ask(self, request: Request, on_text: OnText | None) -> Answer:
+        if on_text is not None and self._hooks.changes_answers(request):
+            on_text = None
+        with self.clock.running():
+            answer = self._dispatcher.ask(request, on_text)
+        self._streamed = self._streamed or on_text is not None
         return answer
 
 
-def _request(
-    call: Call,
-    media: tuple[Media, ...],
-    question: Question,
-    provider: Provider,
-    answers: list[Answer],
-) -> Request:
-    """The request for one call of a plan."""
-    chosen: dict[str, Any] = {
-        "provider": provider,
-        "model": call.model,
-        "access": question.access,
-        "timeout": question.timeout,
-        "retries": question.retries,
-        "prompt": call.prompt,
-    }
-    for option in call.options:
-        for name in ("start", "end") if option == "start_end" else (option,):
-            chosen[name] = getattr(question, name)
-    if call.modality == "image":
-        return ImageRequest(images=media, **chosen)
-    if call.modality == "video":
-        return VideoRequest(video=media[0], **chosen)
-    if call.modality == "audio":
-        return AudioRequest(audio=media[0], **chosen)
-    chosen["prompt"] = _about_transcript(call.prompt or "", answers[-1])
-    return TextRequest(**chosen)
+class _Clock:
+    """How long at least one call was under way."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._running = 0
+        self._since = 0.0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count while a call is under way."""
+        with self._lock:
+            if not self._running:
+                self._since = time.perf_counter()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self.seconds += time.perf_counter() - self._since
 
 
-def _about_transcript(prompt: str, transcript: Answer) -> str:
-    lines = [f"[{s.start:.1f}-{s.end:.1f} s] {s.text.strip()}" for s in transcript.segments]
-    text = "\n".join(lines) or transcript.text
-    return f"{prompt}\n\nThis is the transcript of the recording:\n\n{text}"
+def _analysis(done: Done, question: Question, planned: Planned, timings: Timings) -> Analysis:
+    last = done.answer
+    transcript = done.heard.transcript if done.heard else None
+    damage = [item.facts.damage for item in planned.media if isinstance(item.facts, RecordingFacts)]
+    segments = last.segments if last else ()
+    if transcript is not None:
+        segments = transcript.segments if transcript.timed or question.timed else ()
+    provider = planned.provider
+    if planned.plan.asking is None and planned.plan.listening and planned.plan.listening.call:
+        provider = planned.plan.listening.call.provider
+    return Analysis(
+        text=done.text,
+        provider=provider.name,
+        model=last.model if last else "",
+        strategy=done.strategy,
+        timings=timings,
+        media=tuple(replace(item, data=None) for item in planned.media),
+        usage=_total([answer.usage for answer in done.answers]),
+        data=_data(done.text, question, provider),
+        finish_reason=last.finish_reason if last else None,
+        segments=segments,
+        lines=last.lines if last else (),
+        language=next((a.language for a in done.answers if a.language), None),
+        warnings=tuple(dict.fromkeys(w for w in (*damage, *done.warnings) if w)),
+        steps=done.steps,
+        frames=done.frames,
+        left_out=done.left_out,
+    )
 
 
-def _reason(provider: Provider, media: tuple[Media, ...], question: Question) -> Exception:
-    try:
-        make_plan(media, question, provider)
-    except Exception as error:  # noqa: BLE001  it is looked at and raised by the caller
-        return error
-    raise AssertionError("a plan was found")
+def _sane(segment: Segment) -> Segment:
+    """A segment that ends no sooner than it begins; services write any numbers."""
+    start = max(0.0, segment.start) if math.isfinite(segment.start) else 0.0
+    end = max(start, segment.end) if math.isfinite(segment.end) else start
+    return replace(segment, start=start, end=end)
 
 
-def _data(answer: Answer, question: Question, provider: Provider) -> object:
+def _data(text: str, question: Question, provider: Provider) -> object:
     """The parsed answer, when a schema was asked for; it fits the schema."""
     if question.json_schema is None:
         return None
     try:
-        data: object = json.loads(answer.text, parse_constant=_no_number, parse_float=_finite)
+        data: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         raise InvalidAnswer(
             f"{provider.name} was asked for JSON and answered with something else",
@@ -351,13 +424,6 @@ def _require_patience(question: Question) -> None:
         )
 
 
-def _has_credentials(provider: Provider) -> bool:
-    try:
-        return find_credential(provider) is not None
-    except MissingCredentials:  # a key that cannot be one: this provider is not chosen unasked
-        return False
-
-
 def _total(usages: list[Usage | None]) -> Usage | None:
     """The sum of what was reported; a count that nobody reported stays unknown."""
     reported = [usage for usage in usages if usage is not None]
@@ -369,11 +435,3 @@ def _total(usages: list[Usage | None]) -> Usage | None:
         known = [count for count in counts if count is not None]
         sums[item.name] = sum(known) if known else None
     return Usage(**sums)
-
-
-def _is_from(entry_point: Any, package: str | None) -> bool:
-    return bool(entry_point.distribution == package)
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")

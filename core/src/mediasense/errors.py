@@ -24,7 +24,8 @@
         ├── RateLimited            43   429
         ├── RequestRejected        44   400, 409, 422 and other 4xx, 3xx
         │   ├── UnknownModel       45   404
-        │   └── RequestTooLarge    46   413
+        │   └── MediaRejected      53   415; 400 and 422 that name the media
+        │       └── RequestTooLarge 46  413
         ├── ContentBlocked         47   a refusal or a safety block
         ├── ProviderUnavailable    48   503, 529
         │   ├── ServerError        49   other 5xx
@@ -40,6 +41,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from mediasense.names import Refusal
+
 __all__ = [
     "AuthenticationError",
     "BudgetExceeded",
@@ -50,6 +53,7 @@ __all__ = [
     "InvalidAnswer",
     "MediaError",
     "MediaNotFound",
+    "MediaRejected",
     "MediaTooLarge",
     "MediasenseError",
     "MissingCredentials",
@@ -73,6 +77,7 @@ __all__ = [
     "error_for_status",
     "error_text",
     "one_line",
+    "refused_media",
 ]
 
 
@@ -237,7 +242,32 @@ class UnknownModel(RequestRejected):
     exit_code = 45
 
 
-class RequestTooLarge(RequestRejected):
+class MediaRejected(RequestRejected):
+    """The provider does not take media of this kind, of this size or so many of them (415, 400).
+
+    The one failure after which the same question is asked in another way.
+
+    Args:
+        message, hint, status: As for :class:`ProviderError`.
+        refusal: What it does not take.
+    """
+
+    exit_code = 53
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+        refusal: Refusal = "type",
+    ) -> None:
+        super().__init__(message, hint=hint, status=status, retry_after=retry_after)
+        self.refusal: Refusal = refusal
+
+
+class RequestTooLarge(MediaRejected):
     """The provider does not take a request of this size (413)."""
 
     exit_code = 46
@@ -318,12 +348,75 @@ def error_for_status(
     if kind is None:
         kind = ServerError if status >= 500 else RequestRejected
     said = f": {detail}" if detail else ""
+    if refusal := refused_media(status, detail):
+        kind = RequestTooLarge if status == 413 else MediaRejected
+        return kind(
+            f"{provider} answered {status}{said}",
+            hint=_hint(kind, provider, model, credential, retry_after),
+            status=status,
+            refusal=refusal,
+        )
     return kind(
         f"{provider} answered {status}{said}",
         hint=_hint(kind, provider, model, credential, retry_after),
         status=status,
         retry_after=retry_after,
     )
+
+
+_MEDIA = r"(?:images?|pictures?|photos?|videos?|audios?|media|files?|attachments?)"
+_OTHERWISE = (
+    r"tokens?\b|context (?:length|limit|size|window)|\bparameters?\b|unrecognized|extra (?:inputs|"
+    r"fields)|response_format|\blanguage\b|timestamp|\bdetail\b|temperature|json|api.?key|quota|"
+    r"safety|policy|flagged|moderation|download|fetch|"
+    r"(?:invalid|unknown|unsupported|no such) model|"
+    r"\bmodel\b.{0,60}(?:not found|not exist|deprecated)"
+)
+_COUNT = (
+    rf"too many {_MEDIA}|(?:at most|up to|only|maximum of|max(?:imum)?|limit(?: is| of)?) "
+    rf"(?:\d+|one|a single) {_MEDIA}\b|number of {_MEDIA}|(?:one|\d+) {_MEDIA} per |"
+    rf"multiple {_MEDIA}|\d+ {_MEDIA},? exceed"
+)
+_SIZE = (
+    rf"\b(?:{_MEDIA}|payload|request|body|entity|content)\b.{{0,60}}"
+    r"(?:too (?:large|big|long)|exceed|larger than|longer than|size limit|maximum (?:\w+ )?size)|"
+    rf"(?:exceed|larger than|longer than)\w*.{{0,40}}\b{_MEDIA}"
+)
+_TYPE = (
+    rf"(?:unsupported|not support|n't support|invalid|cannot (?:process|decode|read|identify)|"
+    rf"(?:failed to|unable to|could not) (?:process|decode|load|read)|unknown).{{0,40}}"
+    rf"\b(?:{_MEDIA}|mime|content.?type|_url|input_audio|input_video)|"
+    rf"{_MEDIA}(?:_url)?\b.{{0,60}}(?:not supported|unsupported|not allowed|invalid|corrupt|"
+    r"not (?:a )?valid|cannot be|could not be|must be|not configured)|"
+    r"mime.?type must be|unsupported content\[\]|should be '(?:audio|image|video)/"
+)
+
+
+def refused_media(status: int, detail: str) -> Refusal | None:
+    """What of the media a service refuses; ``None`` when it fails for any other reason.
+
+    Statuses alone do not say: 400 is also what many services answer to an option they do not know.
+    So of 400 and 422 their words are read, and only words that name media, and nothing else that
+    may be wrong, count. They are those of the services (of 2024 to 2026).
+
+    Args:
+        status: The HTTP status.
+        detail: What the service said.
+    """
+    if status == 413:
+        return "size"
+    if status not in (400, 415, 422):
+        return None
+    import re
+
+    said = detail.lower()
+    if status != 415 and re.search(_OTHERWISE, said):
+        return None
+    if re.search(_COUNT, said):
+        return "count"
+    if re.search(_SIZE, said):
+        return "size"
+    return "type" if status == 415 or re.search(_TYPE, said) else None
 
 
 def _hint(
@@ -345,6 +438,8 @@ def _hint(
         return f"{named}try: mediasense models --provider {provider}"
     if issubclass(kind, RequestTooLarge):
         return "send a smaller file"
+    if issubclass(kind, MediaRejected):
+        return "send other or fewer files, or use another --model or --provider"
     if issubclass(kind, Timeout):
         return "try again, or raise --timeout"
     if issubclass(kind, ProviderUnavailable):

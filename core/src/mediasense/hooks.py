@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mediasense.errors import MediasenseError, PluginError
-from mediasense.names import HOOK_OF, Modality, OnText
+from mediasense.names import HOOK_OF, OnText
 from mediasense.plugins import Plugin, Plugins
 from mediasense.providers import Provider
 from mediasense.types import (
@@ -56,10 +56,10 @@ class Hooks:
                 raise listener.failure from None  # it is the caller's own
             raise
 
-    def changes_answers(self, modality: Modality, provider: Provider) -> bool:
+    def changes_answers(self, request: Request) -> bool:
         """Whether a wrapper stands around the hook: it may change an answer before it is seen."""
-        strangers = self._strangers(provider)
-        hook = getattr(self._plugins.manager.hook, HOOK_OF[modality])
+        strangers = self._strangers(request.provider)
+        hook = getattr(self._plugins.manager.hook, _HOOKS[type(request)])
         return any(
             (implementation.wrapper or implementation.hookwrapper)
             and implementation.plugin_name not in strangers

@@ -12,8 +12,33 @@ Option = Literal[
 ]
 AccessOption = Literal["api_version", "credentials_file", "location", "project"]
 Resolution = Literal["low", "medium", "high"]
-Strategy = Literal["images", "native", "transcript", "transcript_then_text"]
+Strategy = Literal[
+    "images",
+    "native",
+    "frames",
+    "frame_by_frame",
+    "segments",
+    "transcript",
+    "transcript_then_text",
+]
+Channel = Literal["picture", "sound"]
+Action = Literal[
+    "ask",
+    "choose frames",
+    "copy",
+    "encode",
+    "extract",
+    "join",
+    "prepare",
+    "subtitles",
+    "transcribe",
+]
+Refusal = Literal["count", "size", "type"]
+"""What a service does not take of media: so many, so large, or of this kind."""
+Subtitles = Literal["ignore", "prefer"]
 OnText = Callable[[str], None]
+OnProgress = Callable[[str, float | None], None]
+"""Called with what is being done, and how much of it is: 0 to 1, or ``None`` when nobody knows."""
 
 HOOK_OF: dict[Modality, str] = {
     "audio": "analyze_audio",

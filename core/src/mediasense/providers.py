@@ -42,12 +42,14 @@ class ImageLimits(Limits):
         max_items: Images in one request.
         max_pixels: Width times height of one image.
         max_side: The longer side of one image, in pixels.
+        tokens: Input tokens that one image counts, about; ``None`` when the service does not say.
     """
 
     answers: bool = True
     max_items: int | None = None
     max_pixels: int | None = None
     max_side: int | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +61,15 @@ class VideoLimits(Limits):
         max_seconds: Length of one video.
         max_upload_bytes: Bytes of one file through the provider's own file storage, where it has
             one that the plugin uses; ``max_bytes`` is then the limit of what goes inline.
+        hears: Whether the model hears the sound of the video, and is not only shown its pictures.
+        tokens_per_second: Input tokens that a second counts, about; ``None`` when it is not known.
     """
 
     answers: bool = True
+    hears: bool = False
     max_seconds: float | None = None
     max_upload_bytes: int | None = None
+    tokens_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,7 @@ class AudioLimits(Limits):
         max_upload_bytes: As for :class:`VideoLimits`.
         answer_model: The model for prompted requests, where it is not ``default_model``.
         answer_options: The options of prompted requests, where they are not ``options``.
+        tokens_per_second: As for :class:`VideoLimits`.
     """
 
     transcribes: bool = False
@@ -87,6 +94,7 @@ class AudioLimits(Limits):
     max_upload_bytes: int | None = None
     answer_model: str | None = None
     answer_options: tuple[Option, ...] | None = None
+    tokens_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

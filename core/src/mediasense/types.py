@@ -16,10 +16,75 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
 from mediasense.errors import CorruptMedia, MediaNotFound
-from mediasense.names import MediaModality, Modality, Resolution, Strategy
+from mediasense.names import MediaModality, Modality, Resolution, Strategy, Subtitles
 from mediasense.providers import Access, Provider
+from mediasense.steps import FrameUsed, LeftOut, Step
 
 # --- media ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """What is known of an image besides its type and size.
+
+    Attributes:
+        width, height: Pixels, as it is shown; ``None`` for formats that cannot be opened here.
+        frames: How many pictures it holds; more than 1 is an animation.
+        upright: Whether the pixels lie as they are shown, without a note to turn them.
+        plain: Whether every service shows the pixels alike: 8 bits each, gray or RGB, opaque.
+        located: Whether it carries metadata that may name the place where it was made.
+    """
+
+    width: int | None
+    height: int | None
+    frames: int = 1
+    upright: bool = True
+    plain: bool = True
+    located: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleTrack:
+    """A text track of a recording.
+
+    Attributes:
+        index: Which of the container's subtitle tracks, 0 for the first.
+        language: As the container names it, or ``None``.
+    """
+
+    index: int
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFacts:
+    """What is known of a recording besides its type and size.
+
+    Attributes:
+        seconds: Its length, as far as it can be played; ``None`` when that is not known.
+        width, height: Of the picture in pixels, upright; ``None`` without one.
+        has_pictures: Whether it has a picture track; the cover of a song is none.
+        has_sound: Whether it has a sound track.
+        fps: Pictures a second, on average.
+        video_codec, audio_codec: FFmpeg's names, such as ``h264`` and ``aac``.
+        sound_tracks: How many sound tracks it has; the first, or the default one, is heard.
+        subtitles: Its text tracks.
+        located: Whether its metadata names the place where it was made.
+        damage: What is wrong with it, when a part can be played all the same; else ``""``.
+    """
+
+    seconds: float | None
+    width: int | None
+    height: int | None
+    has_pictures: bool
+    has_sound: bool
+    fps: float | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    sound_tracks: int = 0
+    subtitles: tuple[SubtitleTrack, ...] = ()
+    located: bool = False
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +102,8 @@ class Media:
         seconds: Length of a recording, where its container says.
         has_sound: Of a video: whether it has a sound track; ``None`` when not looked at.
         timestamp: Of a frame: seconds from the start of its recording.
+        name: What the user called it, fit to be printed; never sent.
+        facts: What the media engine found out besides; plugins do not need it.
     """
 
     modality: MediaModality
@@ -50,6 +117,8 @@ class Media:
     seconds: float | None = None
     has_sound: bool | None = None
     timestamp: float | None = None
+    name: str = field(default="", repr=False)
+    facts: ImageFacts | RecordingFacts | None = field(default=None, repr=False)
 
     @property
     def filename(self) -> str:
@@ -212,6 +281,16 @@ class Question:
         max_output_tokens, temperature, json_schema: As in :class:`TextRequest`.
         start, end, fps, resolution: As in :class:`VideoRequest`.
         language: As in :class:`AudioRequest`.
+        frames: Send at most so many frames of a video, as images.
+        every: Send a frame each so many seconds, instead of choosing them.
+        audio_provider: Who writes down the sound of a video; ``None`` for the provider itself.
+        audio_model: The model that does; ``None`` for that provider's default.
+        subtitles: ``prefer`` takes a video's own subtitles instead of paying for a transcript.
+        min_confidence: Leave out what was heard with less, 0 to 1, where the service tells.
+        timed: Whether what is said is wanted with its times, as for subtitles.
+        jobs: How many calls may be under way at once.
+        allow_private: Whether links to this machine and to private networks may be downloaded.
+        max_download: Bytes of a download at most.
     """
 
     prompt: str | None = None
@@ -228,6 +307,16 @@ class Question:
     fps: float | None = None
     resolution: Resolution | None = None
     language: str | None = None
+    frames: int | None = None
+    every: float | None = None
+    audio_provider: str | None = None
+    audio_model: str | None = None
+    subtitles: Subtitles = "ignore"
+    min_confidence: float | None = None
+    timed: bool = False
+    jobs: int = 4
+    allow_private: bool = False
+    max_download: int = 2_000_000_000
 
 
 # --- what comes back -----------------------------------------------------------------------------
@@ -334,8 +423,8 @@ class Timings:
 
     Attributes:
         total: From the question to the answer.
-        prepare: Reading, checking and planning, before the first call.
-        provider: Waiting for the provider, all calls together.
+        prepare: Reading, checking, planning and preparing: all but waiting for providers.
+        provider: Waiting for providers; calls that are under way together count once.
     """
 
     total: float
@@ -356,6 +445,9 @@ class Analysis:
         segments, lines, language, finish_reason, warnings: As in :class:`Answer`.
         timings: How long it took.
         media: What was looked at, without its bytes.
+        steps: What was done, in order.
+        frames: The frames of a recording that were sent, with their times and reasons.
+        left_out: What of the media no model saw or heard, and why.
     """
 
     text: str
@@ -371,6 +463,9 @@ class Analysis:
     lines: tuple[TextLine, ...] = ()
     language: str | None = None
     warnings: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    frames: tuple[FrameUsed, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

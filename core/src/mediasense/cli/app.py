@@ -52,7 +52,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for command in (ask.image, ask.video, ask.audio):
+    for command in (ask.image, ask.video, ask.audio, ask.plan):
         app.command(rich_help_panel="Ask")(command)
     for command in (listings.providers, listings.models, listings.plugins):
         app.command(rich_help_panel="Look around")(command)

@@ -1,4 +1,4 @@
-"""``mediasense image``, ``video`` and ``audio``: ask about media."""
+"""``mediasense image``, ``video``, ``audio`` and ``plan``: ask about media, or see the plan."""
 
 import sys
 from dataclasses import replace
@@ -7,68 +7,72 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mediasense import runtime
-from mediasense.cli.options import AnswerOptions, ProviderOptions, question, spread
+from mediasense.cli.options import (
+    AnswerOptions,
+    PartOptions,
+    PictureOptions,
+    ProviderOptions,
+    SoundOptions,
+    SourceOptions,
+    question,
+    spread,
+)
 from mediasense.errors import MediasenseError, UsageError
-from mediasense.names import MediaModality, Resolution
+from mediasense.names import MediaModality
+from mediasense.output.progress import Display
 from mediasense.output.terminal import say, write
 
 if TYPE_CHECKING:
-    from mediasense.types import Question
+    from mediasense.cli.options import Format
+    from mediasense.types import Analysis, Question
 
+_SOURCE = "a path, a link, or - for standard input."
 Prompt = Annotated[
     str | None, typer.Argument(help="What to ask. (default: a description)", show_default=False)
 ]
-Start = Annotated[
-    float | None, typer.Option(min=0, metavar="SECONDS", help="Begin here in the recording.")
-]
-End = Annotated[
-    float | None, typer.Option(min=0, metavar="SECONDS", help="Stop here in the recording.")
+Also = Annotated[
+    list[str] | None,
+    typer.Option("--also", "-a", metavar="IMAGE", help="A further image; may be repeated."),
 ]
 
 
 @spread
 def image(
-    source: Annotated[str, typer.Argument(help="An image: a path or a URI.", show_default=False)],
+    source: Annotated[str, typer.Argument(help=f"An image: {_SOURCE}", show_default=False)],
     provider: ProviderOptions,
     answer: AnswerOptions,
+    sources: SourceOptions,
     prompt: Prompt = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option("--also", "-a", metavar="IMAGE", help="A further image; may be repeated."),
-    ] = None,
+    also: Also = None,
 ) -> None:
     """Ask about an image, or about several.
 
     mediasense image shot.png "what is the error?"
-    mediasense image before.png "what changed?" --also after.png --provider groq
+    mediasense image before.heic "what changed?" --also after.png --provider groq
     """
-    _answer((source, *(also or ())), "image", question(prompt, provider, answer), answer)
+    asked = sources.on(question(prompt, provider, answer))
+    _answer((source, *(also or ())), "image", asked, answer)
 
 
 @spread
 def video(
-    source: Annotated[str, typer.Argument(help="A video: a path or a URI.", show_default=False)],
+    source: Annotated[str, typer.Argument(help=f"A video: {_SOURCE}", show_default=False)],
     provider: ProviderOptions,
     answer: AnswerOptions,
+    part: PartOptions,
+    pictures: PictureOptions,
+    sound: SoundOptions,
+    sources: SourceOptions,
     prompt: Prompt = None,
-    start: Start = None,
-    end: End = None,
-    fps: Annotated[
-        float | None, typer.Option(min=0.01, max=60, help="Frames a second to look at.")
-    ] = None,
-    resolution: Annotated[Resolution | None, typer.Option(help="How closely to look.")] = None,
 ) -> None:
-    """Ask about a video.
+    """Ask about a video: as it is, or as frames with what is said beside them.
 
     mediasense video clip.mp4 "when does the error appear?" --provider gemini
+    mediasense video clip.mp4 "list the steps" --provider grok --audio-provider groq
     """
-    asked = replace(
-        question(prompt, provider, answer),
-        start=start,
-        end=end,
-        fps=fps,
-        resolution=resolution,
-    )
+    asked = question(prompt, provider, answer)
+    for options in (part, pictures, sound, sources):
+        asked = options.on(asked)
     _answer((source,), "video", asked, answer)
 
 
@@ -76,57 +80,136 @@ def video(
 def audio(
     source: Annotated[
         str,
-        typer.Argument(
-            help="A sound, or a video for its sound: a path or a URI.", show_default=False
-        ),
+        typer.Argument(help=f"A sound, or a video for its sound: {_SOURCE}", show_default=False),
     ],
     provider: ProviderOptions,
     answer: AnswerOptions,
+    part: PartOptions,
+    sound: SoundOptions,
+    sources: SourceOptions,
     prompt: Annotated[
         str | None,
         typer.Argument(help="What to ask. (default: a transcript)", show_default=False),
     ] = None,
-    language: Annotated[
-        str | None, typer.Option(metavar="CODE", help="The language spoken, such as en.")
-    ] = None,
-    start: Start = None,
-    end: End = None,
 ) -> None:
     """Write down what is said, or ask about a sound.
 
     mediasense audio talk.wav --provider groq
+    mediasense audio meeting.mp4 --provider groq --format srt
     mediasense audio meeting.m4a "what was decided?" --provider gemini
     """
-    asked = replace(question(prompt, provider, answer), language=language, start=start, end=end)
+    asked = question(prompt, provider, answer)
+    for options in (part, sound, sources):
+        asked = options.on(asked)
     _answer((source,), "audio", asked, answer)
+
+
+@spread
+def plan(
+    source: Annotated[
+        str, typer.Argument(help=f"An image, a video or a sound: {_SOURCE}", show_default=False)
+    ],
+    provider: ProviderOptions,
+    answer: AnswerOptions,
+    part: PartOptions,
+    pictures: PictureOptions,
+    sound: SoundOptions,
+    sources: SourceOptions,
+    prompt: Prompt = None,
+    also: Also = None,
+) -> None:
+    """Show how a question would be answered: what is sent to whom, and about what it costs.
+
+    Nothing is sent to a provider. What is printed is at most what will be done.
+
+    mediasense plan clip.mp4 --provider grok --audio-provider groq
+    mediasense plan meeting.mp4 --provider openai --json
+    """
+    asked = question(prompt, provider, answer)
+    for options in (part, pictures, sound, sources):
+        asked = options.on(asked)
+    asked = replace(asked, timed=answer.kind in ("srt", "vtt"))
+    _plan((source, *(also or ())), None, asked, answer.kind)
 
 
 def _answer(
     sources: tuple[str, ...], modality: MediaModality, asked: "Question", options: AnswerOptions
 ) -> None:
-    if options.stream and options.as_json:
-        raise UsageError("--stream and --json exclude each other", hint="leave one out")
+    kind = options.kind
+    _require_sense(modality, options)
+    asked = replace(asked, timed=kind in ("srt", "vtt"))
+    if options.dry_run:
+        _plan(sources, modality, asked, kind)
+        return
     pieces: list[str] = []
+    with Display() as display:
 
-    def show(piece: str) -> None:
-        pieces.append(piece)
-        write(sys.stdout, piece)
+        def show(piece: str) -> None:
+            display.clear()
+            pieces.append(piece)
+            write(sys.stdout, piece)
 
-    try:
-        analysis = runtime.dispatcher().analyze(
-            sources, asked, expected=modality, on_text=show if options.stream else None
-        )
-    except MediasenseError:
-        if pieces:
-            write(sys.stdout, "\n")
-        raise
-    if options.as_json:
-        from mediasense.output.envelope import to_json
-
-        write(sys.stdout, to_json(analysis) + "\n")
-    else:
-        write(sys.stdout, "\n" if pieces else analysis.text.rstrip("\n") + "\n")
+        try:
+            analysis = runtime.dispatcher().analyze(
+                sources,
+                asked,
+                expected=modality,
+                on_text=show if options.stream else None,
+                on_progress=display.report,
+            )
+        except MediasenseError:
+            if pieces:
+                write(sys.stdout, "\n")
+            raise
+    if not pieces:
+        write(sys.stdout, _rendered(analysis, kind))
+    elif not pieces[-1].endswith("\n"):
+        write(sys.stdout, "\n")
     if asked.provider is None and asked.access.base_url is None:
         say("note", f"answered by {analysis.provider} ({analysis.model})")
     for warning in analysis.warnings:
         say("warning", warning)
+
+
+def _require_sense(modality: MediaModality, options: AnswerOptions) -> None:
+    kind = options.kind
+    if options.stream and kind != "text":
+        given = "--json" if options.as_json else f"--format {kind}"
+        raise UsageError(f"--stream and {given} exclude each other", hint="leave one out")
+    if kind in ("srt", "vtt") and modality == "image":
+        raise UsageError(f"--format {kind} is for what is said", hint="leave it out")
+
+
+def _rendered(analysis: "Analysis", kind: "Format") -> str:
+    if kind == "text":
+        return analysis.text.rstrip("\n") + "\n"
+    if kind == "json":
+        from mediasense.output.envelope import to_json
+
+        return to_json(analysis) + "\n"
+    from mediasense.output import subtitles
+
+    if kind == "md":
+        return subtitles.to_markdown(analysis)
+    made = subtitles.to_srt if kind == "srt" else subtitles.to_vtt
+    return made(analysis.segments)
+
+
+def _plan(
+    sources: tuple[str, ...], modality: MediaModality | None, asked: "Question", kind: "Format"
+) -> None:
+    from mediasense.output.plans import plan_json, print_plan
+    from mediasense.prices import KeptPrices
+
+    with Display() as display:
+        planned = runtime.dispatcher().plan(
+            sources,
+            asked,
+            expected=modality,
+            prices=KeptPrices(),
+            on_progress=display.report,
+        )
+    if kind == "json":
+        write(sys.stdout, plan_json(planned) + "\n")
+    else:
+        print_plan(planned)

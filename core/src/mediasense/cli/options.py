@@ -11,13 +11,16 @@ import functools
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from mediasense.errors import UsageError
+from mediasense.names import Resolution, Subtitles
+
+Format = Literal["text", "json", "srt", "vtt", "md"]
 
 if TYPE_CHECKING:
     from mediasense.providers import Access
@@ -140,6 +143,17 @@ class AnswerOptions:
         bool,
         typer.Option("--json", help="Print the answer and how it was made, as JSON."),
     ] = False
+    format: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="How to print: srt and vtt are subtitles of what is said, md is Markdown.",
+        ),
+    ] = "text"
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the plan, and send nothing to a provider."),
+    ] = False
     stream: Annotated[
         bool,
         typer.Option("--stream", help="Print the answer as it is written."),
@@ -161,6 +175,181 @@ class AnswerOptions:
         if not isinstance(parsed, dict):
             raise UsageError(f"--schema {self.schema} is no JSON object", hint="give a JSON Schema")
         return json.dumps(parsed)
+
+    @property
+    def kind(self) -> Format:
+        """How the answer is printed.
+
+        Raises:
+            UsageError: ``--json`` and another format are given.
+        """
+        if self.as_json and self.format not in ("text", "json"):
+            raise UsageError(
+                f"--json and --format {self.format} exclude each other", hint="leave one out"
+            )
+        return "json" if self.as_json else self.format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """How far a source may be fetched, and how much is done at once."""
+
+    jobs: Annotated[
+        int, typer.Option(min=1, max=64, metavar="N", help="Calls that may be under way at once.")
+    ] = 4
+    max_download: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="MB",
+            help="Download no more than so many megabytes.",
+            rich_help_panel="Source",
+        ),
+    ] = 2000
+    allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private",
+            help="Allow links to this machine and to private networks.",
+            rich_help_panel="Source",
+        ),
+    ] = False
+
+    def on(self, question: "Question") -> "Question":
+        """The question with these options."""
+        return replace(
+            question,
+            jobs=self.jobs,
+            max_download=self.max_download * 1_000_000,
+            allow_private=self.allow_private,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartOptions:
+    """Which part of a recording is asked about."""
+
+    start: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Begin here in the recording.",
+            rich_help_panel="Recording",
+        ),
+    ] = None
+    end: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Stop here in the recording.",
+            rich_help_panel="Recording",
+        ),
+    ] = None
+
+    def on(self, question: "Question") -> "Question":
+        """The question with these options."""
+        return replace(question, start=self.start, end=self.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundOptions:
+    """How what is said becomes text."""
+
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="The language spoken, such as en.",
+            rich_help_panel="Recording",
+        ),
+    ] = None
+    audio_provider: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Who writes down what is said, where that is not the provider.",
+            rich_help_panel="Recording",
+        ),
+    ] = None
+    audio_model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="The model that does.", rich_help_panel="Recording"),
+    ] = None
+    subtitles: Annotated[
+        Subtitles,
+        typer.Option(
+            help="prefer: take the recording's own subtitles, and pay for no transcript.",
+            rich_help_panel="Recording",
+        ),
+    ] = "ignore"
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="0..1",
+            help="Leave out what was heard with less confidence, where the service tells.",
+            rich_help_panel="Recording",
+        ),
+    ] = None
+
+    def on(self, question: "Question") -> "Question":
+        """The question with these options."""
+        return replace(
+            question,
+            language=self.language,
+            audio_provider=self.audio_provider,
+            audio_model=self.audio_model,
+            subtitles=self.subtitles,
+            min_confidence=self.min_confidence,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureOptions:
+    """How closely the pictures of a video are looked at."""
+
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            metavar="N",
+            help="Send at most so many frames, as images.",
+            rich_help_panel="Recording",
+        ),
+    ] = None
+    every: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            metavar="SECONDS",
+            help="Send a frame each so many seconds, instead of choosing them.",
+            rich_help_panel="Recording",
+        ),
+    ] = None
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, max=60, help="Frames a second to look at.", rich_help_panel="Recording"
+        ),
+    ] = None
+    resolution: Annotated[
+        Resolution | None,
+        typer.Option(help="How closely to look.", rich_help_panel="Recording"),
+    ] = None
+
+    def on(self, question: "Question") -> "Question":
+        """The question with these options."""
+        return replace(
+            question,
+            frames=self.frames,
+            every=self.every,
+            fps=self.fps,
+            resolution=self.resolution,
+        )
 
 
 def question(

@@ -1,72 +1,90 @@
-"""From what the user names to checked :class:`~mediasense.types.Media`."""
+"""From what the user names to checked :class:`~mediasense.types.Media`.
+
+A path, ``-`` for standard input, a ``data:`` URI, a link, or the bytes. A link stays one until it
+is known whether the provider fetches it itself.
+"""
 
 from __future__ import annotations
 
-import io
 import mimetypes
 import os
 import re
-import stat
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
-from mediasense.errors import (
-    CorruptMedia,
-    MediaNotFound,
-    UnsupportedMedia,
-    UsageError,
-)
-from mediasense.media.images import inspect_image
-from mediasense.media.recordings import inspect_recording
-from mediasense.media.sniff import HEAD_BYTES, modality_of, registered, sniff
+from mediasense.errors import UnsupportedMedia, UsageError
+from mediasense.media.inspecting import display_name, inspect_bytes, inspect_file
+from mediasense.media.sniff import modality_of, registered
+from mediasense.media.workspace import Workspace
 from mediasense.names import MediaModality
-from mediasense.types import Media
+from mediasense.types import Media, Question
 
 Source = str | os.PathLike[str] | bytes
 
-# Up to here a file is read once, checked and sent from memory.
-_KEEP_BELOW = 4 * 1024 * 1024
-
 _URI = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
+_DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
+_PAGES = ("application/xhtml+xml", "text/html")
 _YOUTUBE_HOSTS = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
 
 
-def resolve(source: Source, expected: MediaModality | None = None) -> Media:
+def resolve(
+    source: Source, expected: MediaModality | None, question: Question, workspace: Workspace
+) -> Media:
     """Look at what the user named.
 
     Args:
-        source: A path, a URI, or the bytes themselves.
+        source: A path, a URI, ``-`` or the bytes themselves.
         expected: The kind of media the user asked for; ``None`` takes what it is.
+        question: How far a download may go.
+        workspace: Where what is no file becomes one.
 
     Returns:
-        The media. Of a local file everything is checked that can be without a provider; of a URI
-        nothing is, since only the provider reads it.
+        The media. Of a local file everything is checked that can be without a provider; of a link
+        nothing is, as long as it does not have to be downloaded.
 
     Raises:
         MediaNotFound: No such file, or one that cannot be read.
         UnsupportedMedia: It is no image, video or sound.
         CorruptMedia: It is empty, truncated or damaged.
-        MediaTooLarge: It has more pixels than anybody takes.
+        MediaTooLarge: It has more pixels or bytes than anybody takes.
         UsageError: It is of another kind than expected.
     """
     if isinstance(source, bytes):
-        return _expect(_inspect_bytes(source, "the data"), expected, "the data")
+        return _expect(inspect_bytes(source, "the data", workspace), expected)
     text = os.fspath(source)
-    if isinstance(source, str) and (scheme := _URI.match(text)):
-        return _uri(text, scheme[1].lower(), expected)
+    if isinstance(source, str):
+        if text == "-":
+            return _expect(_standard_input(question, workspace), expected)
+        if _DATA_URI.match(text):
+            return _expect(_data_uri(text, question, workspace), expected)
+        if scheme := _URI.match(text):
+            return _uri(text, scheme[1].lower(), expected, question, workspace)
     path = Path(text)
-    name = display_name(path)
-    return _expect(_inspect_file(path, name), expected, name)
+    return _expect(inspect_file(path, display_name(path), workspace), expected)
 
 
-def display_name(path: Path) -> str:
-    """A path that can be printed anywhere: one line, and no bytes that are not text."""
-    try:
-        text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # not a name that any file can have
-        text = ascii(str(path))[1:-1]
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def fetched(
+    link: Media, expected: MediaModality | None, question: Question, workspace: Workspace
+) -> Media:
+    """Download a link that the provider does not fetch itself.
+
+    Args:
+        link: Media with a URI.
+        expected: As for :func:`resolve`.
+        question: How far the download may go.
+        workspace: Where the file is kept.
+
+    Raises:
+        UnsafeEndpoint: It leads to a private address.
+        MediaNotFound: There is nothing.
+        MediaTooLarge: It is larger than ``question.max_download``.
+        MediasenseError: It cannot be downloaded, or is not what is expected.
+    """
+    if link.uri is None or uri_kind(link.uri) not in ("http", "https", "youtube"):
+        return link  # it is here already, or nobody here can fetch it: the plan says so
+    return _expect(_downloaded(link.uri, question, workspace), expected or link.modality)
 
 
 def uri_kind(uri: str) -> str:
@@ -78,85 +96,69 @@ def uri_kind(uri: str) -> str:
     return scheme.lower()
 
 
-def _inspect_file(path: Path, name: str) -> Media:
-    with _open_regular(path, name) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            raise CorruptMedia(f"{name} is empty", hint="give an image, a video or a sound")
-        if size <= _KEEP_BELOW:
-            data = file.read(size)
-            return replace(_inspect(io.BytesIO(data), data, name, len(data), path), data=data)
-        return _inspect(file, file.read(HEAD_BYTES), name, size, path)
+def _standard_input(question: Question, workspace: Workspace) -> Media:
+    from mediasense.media.fetch import spool
+
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("there is nothing on standard input", hint="pipe a file into it")
+    workspace.report("reading standard input")
+    stream = sys.stdin.buffer
+    path = spool(stream, workspace.subfolder(), max_bytes=question.max_download)
+    return inspect_file(path, "standard input", workspace)
 
 
-def _inspect_bytes(data: bytes, name: str) -> Media:
-    if not data:
-        raise CorruptMedia(f"{name} is empty", hint="give an image, a video or a sound")
-    return replace(_inspect(io.BytesIO(data), data, name, len(data), None), data=data)
+def _data_uri(text: str, question: Question, workspace: Workspace) -> Media:
+    from mediasense.media.fetch import DATA_URI_BYTES, read_data_uri
+
+    most = min(question.max_download, DATA_URI_BYTES)
+    return inspect_bytes(read_data_uri(text, max_bytes=most), "the data: URI", workspace)
 
 
-def _inspect(file: BinaryIO, head: bytes, name: str, size: int, path: Path | None) -> Media:
-    mime_type = sniff(head[:HEAD_BYTES])
-    modality = modality_of(mime_type) if mime_type else None
-    if mime_type and modality is None:
-        raise _no_media(name, mime_type)
-    if mime_type and modality == "image":
-        image = inspect_image(file, mime_type, name)
-        return Media(
-            modality="image",
-            mime_type=mime_type,
-            path=path,
-            size=size,
-            width=image.width,
-            height=image.height,
-        )
-    if mime_type in ("audio/wav", "video/x-msvideo"):
-        _require_riff(head, size, name)
-    file.seek(0)
-    try:
-        found = inspect_recording(file, name, mime_type=mime_type)
-    except CorruptMedia:
-        if mime_type is None:
-            raise _no_media(name, _text_or_binary(head)) from None
-        raise
-    return Media(
-        modality="video" if found.has_pictures else "audio",
-        mime_type=found.mime_type,
-        path=path,
-        size=size,
-        width=found.width,
-        height=found.height,
-        seconds=found.seconds,
-        has_sound=found.has_sound,
+def _downloaded(uri: str, question: Question, workspace: Workspace) -> Media:
+    from mediasense.media.addresses import display_url
+    from mediasense.media.fetch import download
+
+    if uri_kind(uri) == "youtube":
+        return _from_site(uri, question, workspace)
+    shown = display_url(uri)
+    file = download(
+        uri,
+        workspace.subfolder(),
+        max_bytes=question.max_download,
+        allow_private=question.allow_private,
+        allow_http=question.access.allow_http,
+        on_progress=_shares(workspace, shown),
     )
+    if file.mime_type in _PAGES:
+        return _from_site(uri, question, workspace)
+    return inspect_file(file.path, shown, workspace)
 
 
-def _require_riff(head: bytes, size: int, name: str) -> None:
-    """A RIFF file states its size; FFmpeg plays what there is and says nothing."""
-    stated = int.from_bytes(head[4:8], "little")
-    streamed = stated in (0, 0xFFFFFFFF)
-    if not streamed and stated + 8 > size + 1:
-        raise CorruptMedia(
-            f"{name} is truncated: {size} of {stated + 8} bytes", hint="copy or export it again"
-        )
+def _from_site(uri: str, question: Question, workspace: Workspace) -> Media:
+    from mediasense.media.addresses import display_url
+    from mediasense.media.sites import download_site
+
+    shown = display_url(uri)
+    file = download_site(
+        uri,
+        workspace.subfolder(),
+        max_bytes=question.max_download,
+        allow_private=question.allow_private,
+        allow_http=question.access.allow_http,
+        on_progress=_shares(workspace, shown),
+    )
+    return inspect_file(file.path, shown, workspace)
 
 
-def _open_regular(path: Path, name: str) -> BinaryIO:
-    try:
-        # Looked at before it is opened: opening a pipe would wait for its other end.
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
-            raise MediaNotFound(f"{name} is {kind}, not a file", hint="give a file")
-        return path.open("rb")
-    except FileNotFoundError:
-        raise MediaNotFound(f"there is no file {name}", hint="check the path") from None
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or "not a path"
-        raise MediaNotFound(f"{name} cannot be read: {cause}", hint="check the path") from None
+def _shares(workspace: Workspace, shown: str) -> Callable[[int, int | None], None]:
+    def report(done: int, whole: int | None) -> None:
+        workspace.report(f"downloading {shown}", done / whole if whole else None)
+
+    return report
 
 
-def _expect(media: Media, expected: MediaModality | None, name: str) -> Media:
+def _expect(media: Media, expected: MediaModality | None) -> Media:
+    name = media.name
     if expected is None or media.modality == expected:
         return media
     if expected == "audio" and media.modality == "video" and media.has_sound:
@@ -174,7 +176,13 @@ def _expect(media: Media, expected: MediaModality | None, name: str) -> Media:
     )
 
 
-def _uri(uri: str, scheme: str, expected: MediaModality | None) -> Media:
+def _uri(
+    uri: str,
+    scheme: str,
+    expected: MediaModality | None,
+    question: Question,
+    workspace: Workspace,
+) -> Media:
     if scheme == "file":
         raise UsageError("file:// is not read", hint="give the plain path")
     guessed, _ = mimetypes.guess_type(re.split(r"[?#]", uri, maxsplit=1)[0])
@@ -184,19 +192,11 @@ def _uri(uri: str, scheme: str, expected: MediaModality | None) -> Media:
         by_name, guessed = "video", None
     modality = expected or by_name
     if modality is None:
+        if scheme in ("http", "https"):
+            return _downloaded(uri, question, workspace)
         raise UsageError(
             f"{uri} does not say what it is",
             hint="type: mediasense image, video or audio with it",
         )
     mime_type = guessed if guessed and by_name == modality else ""
-    return Media(modality=modality, mime_type=mime_type, uri=uri)
-
-
-def _text_or_binary(head: bytes) -> str:
-    return "text" if b"\0" not in head and head.isascii() else "unknown data"
-
-
-def _no_media(name: str, what: str) -> UnsupportedMedia:
-    return UnsupportedMedia(
-        f"{name} is {what}, not an image, a video or a sound", hint="give a media file"
-    )
+    return Media(modality=modality, mime_type=mime_type, uri=uri, name=uri)

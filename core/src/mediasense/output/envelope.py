@@ -6,7 +6,6 @@ import json
 import math
 from dataclasses import asdict
 
-from mediasense.media.source import display_name
 from mediasense.types import Analysis, Media
 
 # Raised when a field changes its meaning or goes; new fields do not raise it.
@@ -25,11 +24,14 @@ def to_json(analysis: Analysis) -> str:
             "strategy": analysis.strategy,
             "finish_reason": analysis.finish_reason,
             "usage": asdict(analysis.usage) if analysis.usage else None,
-            "media": [_media(item) for item in analysis.media],
+            "media": [media_facts(item) for item in analysis.media],
             "segments": [asdict(segment) for segment in analysis.segments],
             "lines": [asdict(line) for line in analysis.lines],
             "language": analysis.language,
             "warnings": list(analysis.warnings),
+            "steps": [asdict(step) for step in analysis.steps],
+            "frames": [asdict(frame) for frame in analysis.frames],
+            "left_out": [asdict(left) for left in analysis.left_out],
             "timings": {name: round(s, 6) for name, s in asdict(analysis.timings).items()},
         }
     )
@@ -57,9 +59,10 @@ def _without_strange_numbers(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _media(media: Media) -> dict[str, object]:
+def media_facts(media: Media) -> dict[str, object]:
+    """What is told of a file that was looked at."""
     return {
-        "source": media.uri or (display_name(media.path) if media.path else None),
+        "source": media.name or media.uri,
         "modality": media.modality,
         "mime_type": media.mime_type or None,
         "size": media.size,

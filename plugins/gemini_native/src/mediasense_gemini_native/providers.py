@@ -80,6 +80,7 @@ _GEMINI_VIDEO = VideoLimits(
     uri_schemes=("https", "youtube"),
     options=("fps", "json_schema", "max_output_tokens", "resolution", "start_end", "temperature"),
     streaming=True,
+    hears=True,
 )
 # A language model's times of speech are guesses, so transcripts come without.
 _GEMINI_AUDIO = AudioLimits(
@@ -92,6 +93,8 @@ _GEMINI_AUDIO = AudioLimits(
     answers=True,
     options=("json_schema", "language", "max_output_tokens", "start_end", "temperature"),
     streaming=True,
+    # ai.google.dev/gemini-api/docs/audio.
+    tokens_per_second=32,
 )
 _TEXT = TextLimits(options=("json_schema", "max_output_tokens", "temperature"), streaming=True)
 

@@ -71,8 +71,6 @@ def about_video(request: VideoRequest, watched: Watched) -> Answer:
         )
     if watched.damage:
         warnings.append(f"{watched.damage[0].upper()}{watched.damage[1:]}.")
-    if request.video.has_sound is not False:
-        warnings.append("The sound was not heard: on_device reads pictures.")
     return _answer(
         request,
         text or _nothing(watched.screens, "screen"),

@@ -287,7 +287,15 @@ def _segment(item: object) -> Segment | None:
         end=end,
         text=_str(row.get("text")).strip(),
         speaker=_str(row.get("speaker")) or _str(row.get("speaker_id")) or None,
+        confidence=_confidence(row.get("avg_logprob")),
     )
+
+
+def _confidence(logarithm: object) -> float | None:
+    """The likelihood of an average token, of its logarithm (OpenAI's API description, 2026-11)."""
+    if isinstance(logarithm, bool) or not isinstance(logarithm, int | float):
+        return None
+    return math.exp(logarithm) if -math.inf < logarithm <= 0 else None
 
 
 def _language(reply: Mapping[str, object]) -> str | None:

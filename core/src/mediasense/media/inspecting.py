@@ -1,0 +1,176 @@
+"""From a file to checked :class:`~mediasense.types.Media`: what it is, and whether it is whole.
+
+JPEG and PNG, which is nearly every image, are read by their structure, here. Everything else is
+looked at by a decoder, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from mediasense.errors import CorruptMedia, MediaNotFound, UnsupportedMedia
+from mediasense.media.images import inspect_image, inspect_image_file
+from mediasense.media.recordings import inspect_recording
+from mediasense.media.sniff import HEAD_BYTES, modality_of, sniff
+from mediasense.media.workspace import Workspace
+from mediasense.types import ImageFacts, Media
+
+# Up to here a file is read once, checked and sent from memory.
+_KEEP_BELOW = 4 * 1024 * 1024
+
+_BY_STRUCTURE = ("image/jpeg", "image/png")
+_NOTHING = "give an image, a video or a sound"
+
+
+def display_name(path: Path) -> str:
+    """A path that can be printed anywhere: one line, and no bytes that are not text."""
+    try:
+        text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # not a name that any file can have
+        text = ascii(str(path))[1:-1]
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def inspect_file(path: Path, name: str, workspace: Workspace) -> Media:
+    """Look at a file.
+
+    Args:
+        path: Where it is.
+        name: How errors call it.
+        workspace: Where decoders work.
+
+    Raises:
+        MediaNotFound: There is no such file, or it cannot be read.
+        UnsupportedMedia: It is no image, video or sound.
+        CorruptMedia: It is empty, truncated or damaged.
+        MediaTooLarge: It has more pixels than anybody takes.
+    """
+    with _open_regular(path, name) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            raise CorruptMedia(f"{name} is empty", hint=_NOTHING)
+        if size > _KEEP_BELOW:
+            return _inspect(file, file.read(HEAD_BYTES), name, size, path, workspace)
+        data = file.read(size)
+    media = _inspect(io.BytesIO(data), data[:HEAD_BYTES], name, len(data), path, workspace)
+    return replace(media, data=data)
+
+
+def inspect_bytes(data: bytes, name: str, workspace: Workspace) -> Media:
+    """Look at bytes; otherwise as :func:`inspect_file`."""
+    if not data:
+        raise CorruptMedia(f"{name} is empty", hint=_NOTHING)
+    media = _inspect(io.BytesIO(data), data[:HEAD_BYTES], name, len(data), None, workspace)
+    return replace(media, data=data, path=None)
+
+
+def _inspect(
+    file: BinaryIO, head: bytes, name: str, size: int, path: Path | None, workspace: Workspace
+) -> Media:
+    mime_type = sniff(head)
+    modality = modality_of(mime_type) if mime_type else None
+    if mime_type and modality is None:
+        raise _no_media(name, mime_type)
+    if mime_type and modality == "image":
+        image = _image_facts(file, mime_type, name, path, workspace)
+        return Media(
+            modality="image",
+            mime_type=mime_type,
+            name=name,
+            path=path,
+            size=size,
+            width=image.width,
+            height=image.height,
+            facts=image,
+        )
+    return _recording(file, head, mime_type, name, size, path, workspace)
+
+
+def _image_facts(
+    file: BinaryIO, mime_type: str, name: str, path: Path | None, workspace: Workspace
+) -> ImageFacts:
+    if mime_type in _BY_STRUCTURE:
+        return inspect_image(file, mime_type, name)
+    work = partial(
+        inspect_image_file,
+        source=path or workspace.keep(file),
+        mime_type=mime_type,
+        name=name,
+    )
+    return workspace.decode(work, "looking at the image")
+
+
+def _recording(
+    file: BinaryIO,
+    head: bytes,
+    mime_type: str | None,
+    name: str,
+    size: int,
+    path: Path | None,
+    workspace: Workspace,
+) -> Media:
+    work = partial(
+        inspect_recording, source=path or workspace.keep(file), name=name, mime_type=mime_type
+    )
+    try:
+        found = workspace.decode(work, "looking at the recording")
+    except (CorruptMedia, UnsupportedMedia) as error:
+        what = _text_or_binary(head)
+        if mime_type is None and (what == "text" or isinstance(error, CorruptMedia)):
+            raise _no_media(name, what) from None
+        raise
+    facts = found.facts
+    if mime_type in ("audio/wav", "video/x-msvideo") and not facts.damage:
+        facts = replace(facts, damage=_riff_damage(head, size))
+    return Media(
+        modality="video" if facts.has_pictures else "audio",
+        mime_type=found.mime_type,
+        name=name,
+        path=path,
+        size=size,
+        width=facts.width,
+        height=facts.height,
+        seconds=facts.seconds,
+        has_sound=facts.has_sound,
+        facts=facts,
+    )
+
+
+def _riff_damage(head: bytes, size: int) -> str:
+    """A RIFF file states its size; FFmpeg plays what there is and says nothing."""
+    stated = int.from_bytes(head[4:8], "little")
+    streamed = stated in (0, 0xFFFFFFFF)
+    if streamed or stated + 8 <= size + 1:
+        return ""
+    return f"it breaks off after {size} of {stated + 8} bytes"
+
+
+def _open_regular(path: Path, name: str) -> BinaryIO:
+    try:
+        # Looked at before it is opened: opening a pipe would wait for its other end.
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
+            raise MediaNotFound(f"{name} is {kind}, not a file", hint="give a file, or - for stdin")
+        return path.open("rb")
+    except FileNotFoundError:
+        raise MediaNotFound(f"there is no file {name}", hint="check the path") from None
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or "not a path"
+        raise MediaNotFound(f"{name} cannot be read: {cause}", hint="check the path") from None
+
+
+def _text_or_binary(head: bytes) -> str:
+    return "text" if b"\0" not in head and head.isascii() else "unknown data"
+
+
+def _no_media(name: str, what: str) -> UnsupportedMedia:
+    return UnsupportedMedia(
+        f"{name} is {what}, not an image, a video or a sound", hint="give a media file"
+    )

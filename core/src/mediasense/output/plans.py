@@ -1,0 +1,93 @@
+"""A plan for people, and as JSON."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from mediasense.output.envelope import dumps, media_facts
+from mediasense.output.tables import print_table
+from mediasense.output.terminal import write
+from mediasense.steps import Step, clock, size
+
+if TYPE_CHECKING:
+    from mediasense.dispatch import Planned
+    from mediasense.types import Media
+
+# Raised when a field changes its meaning or goes; new fields do not raise it.
+VERSION = 1
+
+
+def plan_json(planned: Planned) -> str:
+    """The plan as JSON text of several lines."""
+    plan = planned.plan
+    whole: dict[str, Any] = {
+        "version": VERSION,
+        "provider": planned.provider.name,
+        "strategy": plan.strategy,
+        "media": [media_facts(item) for item in planned.media],
+        "steps": [asdict(step) for step in plan.steps],
+        "left_out": [asdict(left) for left in plan.left_out],
+        "warnings": list(plan.warnings),
+        "estimate": {"tokens": plan.tokens, "cost": plan.cost},
+    }
+    return dumps(whole)
+
+
+def print_plan(planned: Planned) -> None:
+    """The plan as a table on stdout, with what it is about above and what is left out below."""
+    plan = planned.plan
+    lines = [_described(item) for item in planned.media]
+    write(sys.stdout, "\n".join([*lines, f"strategy: {plan.strategy}", "", ""]))
+    print_table(
+        ("step", "what", "who", "calls", "images", "sent", "tokens", "cost"),
+        [_row(step) for step in plan.steps],
+    )
+    below = [f"left out: {left.words}" for left in plan.left_out]
+    below += [f"note: {warning}" for warning in plan.warnings]
+    below.append(f"estimate: {_tokens(plan.tokens)} input tokens, {_cost(plan.cost)}")
+    write(sys.stdout, "\n" + "\n".join(below) + "\n")
+
+
+def _described(media: Media) -> str:
+    facts = [media.mime_type or media.modality]
+    if media.width and media.height:
+        facts.append(f"{media.width} x {media.height}")
+    if media.seconds is not None:
+        facts.append(clock(media.seconds))
+    if media.modality == "video" and media.has_sound is not None:
+        facts.append("sound" if media.has_sound else "no sound")
+    if media.size is not None:
+        facts.append(size(media.size))
+    return f"{media.name or media.uri}: {', '.join(facts)}"
+
+
+def _row(step: Step) -> tuple[str, ...]:
+    who = f"{step.provider} {step.model or ''}".strip() if step.provider else "this machine"
+    return (
+        step.action,
+        step.words + _span(step),
+        who,
+        str(step.calls) if step.calls else "",
+        str(step.images) if step.images is not None else "",
+        f"up to {size(step.bytes)}" if step.bytes else "",
+        _tokens(step.tokens) if step.calls else "",
+        _cost(step.cost) if step.calls else "",
+    )
+
+
+def _span(step: Step) -> str:
+    if step.start is None or step.end is None:
+        return ""
+    return f" ({clock(step.start)} to {clock(step.end)})"
+
+
+def _tokens(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"about {tokens}"
+
+
+def _cost(cost: float | None) -> str:
+    if cost is None:
+        return "unknown cost"
+    return "nothing" if cost == 0 else f"about ${cost:.4f}" if cost < 1 else f"about ${cost:.2f}"

@@ -1,0 +1,116 @@
+"""From facts, limits and a question to a plan: pure, no I/O.
+
+Strategies:
+
+``images``
+    The images, made fit where they are not.
+``native``
+    The video or the sound itself, with the prompt; copied or made smaller where it must be.
+``frames``
+    Key frames of the video as images in one call, with what is said beside them.
+``frame_by_frame``
+    One image in each call, with a note of the one before, joined at the end.
+``segments``
+    Any of these over parts of the recording, joined at the end.
+``transcript``
+    Speech to text by a transcription model.
+``transcript_then_text``
+    Speech to text, and the prompt asked about the text.
+"""
+
+from __future__ import annotations
+
+from mediasense.errors import MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError
+from mediasense.planning.images import plan_images
+from mediasense.planning.limits import cuts, fetches
+from mediasense.planning.options import (
+    require_access_options,
+    require_numbers,
+    require_one_kind,
+    require_options,
+    require_times,
+)
+from mediasense.planning.plans import Plan
+from mediasense.planning.prices import NO_PRICES, Prices
+from mediasense.planning.sounds import first_hearing, plan_sound
+from mediasense.planning.steps import with_steps
+from mediasense.planning.videos import plan_video, wants_frames
+from mediasense.providers import AudioLimits, Provider, VideoLimits
+from mediasense.types import Media, Question
+
+__all__ = [
+    "Plan",
+    "can_take",
+    "make_plan",
+    "passes_on",
+    "require_access_options",
+    "require_one_kind",
+]
+
+_PLANNERS = {"image": plan_images, "video": plan_video, "audio": plan_sound}
+
+
+def make_plan(
+    media: tuple[Media, ...],
+    question: Question,
+    provider: Provider,
+    listener: Provider | None = None,
+    prices: Prices = NO_PRICES,
+) -> Plan:
+    """Decide how a provider answers a question about media.
+
+    Args:
+        media: One video, one sound, or one or more images.
+        question: What is asked.
+        provider: Who is asked.
+        listener: Who writes down what is said, where that is somebody else.
+        prices: What calls cost, for the estimate.
+
+    Returns:
+        The plan; nothing in it breaks a limit of the providers, and every second of sound and
+        picture is in a step or in ``left_out``.
+
+    Raises:
+        UnsupportedModality: There is no way to have this provider, or the model named, answer.
+        UnsupportedMedia: There is none for this type.
+        MediaTooLarge: There is none for this size.
+        UsageError: An option is given that nobody in the plan honours.
+    """
+    require_one_kind(media)
+    require_numbers(question)
+    require_times(question, media[0])
+    plan = _PLANNERS[media[0].modality](media, question, provider, listener)
+    require_options(plan, question, provider, media[0])
+    return with_steps(plan, media, question, prices)
+
+
+def passes_on(
+    media: Media, question: Question, provider: Provider, listener: Provider | None
+) -> bool:
+    """Whether the provider fetches a URI itself, and is to; otherwise it is downloaded here."""
+    uri = media.uri or ""
+    if media.modality == "image":
+        return fetches(provider.limits_for(question.model).image, uri)
+    limits: VideoLimits | AudioLimits | None
+    if media.modality == "video":
+        limits = provider.limits_for(question.model).video
+        if wants_frames(question) or listener is not None or question.timed:
+            return False
+    else:
+        limits = first_hearing(question, provider, listener)
+    cut_here = cuts(question) and (limits is None or "start_end" not in limits.options)
+    return fetches(limits, uri) and not cut_here
+
+
+def can_take(
+    provider: Provider,
+    media: tuple[Media, ...],
+    question: Question,
+    listener: Provider | None = None,
+) -> bool:
+    """Whether :func:`make_plan` finds a way, for choosing a provider."""
+    try:
+        make_plan(media, question, provider, listener)
+    except (UnsupportedModality, UnsupportedMedia, MediaTooLarge, UsageError):
+        return False
+    return True

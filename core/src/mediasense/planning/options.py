@@ -1,0 +1,228 @@
+"""Options of a question: whether they make sense, and whether somebody in a plan honours them."""
+
+from __future__ import annotations
+
+import math
+
+from mediasense.errors import UnsupportedModality, UsageError
+from mediasense.names import Modality, Option
+from mediasense.planning.plans import Call, ClipWork, FrameWork, Plan, SoundWork
+from mediasense.providers import AudioLimits, Limits, Provider
+from mediasense.types import Media, Question
+
+MAX_FRAMES = 1000
+MAX_JOBS = 64
+
+_FLAGS = {
+    "credentials_file": "--credentials",
+    "json_schema": "--schema",
+    "start_end": "--start and --end",
+}
+
+
+def call(
+    modality: Modality,
+    limits: Limits,
+    question: Question,
+    provider: Provider,
+    prompt: str | None,
+) -> Call:
+    """A call with the provider's model for it and the options that are honoured there."""
+    default = limits.default_model or provider.default_model
+    options = limits.options
+    if isinstance(limits, AudioLimits) and prompt is not None:
+        default = limits.answer_model or default
+        options = options if limits.answer_options is None else limits.answer_options
+    return Call(
+        provider=provider,
+        modality=modality,
+        model=question.model or default,
+        limits=limits,
+        prompt=prompt,
+        options=honoured(options, question),
+        streaming=limits.streaming,
+    )
+
+
+def honoured(options: tuple[Option, ...], question: Question) -> tuple[Option, ...]:
+    """The options that a question sets and that are among ``options``."""
+    return tuple(option for option in _given(question) if option in options)
+
+
+def _given(question: Question) -> tuple[Option, ...]:
+    given: dict[Option, bool] = {
+        "fps": question.fps is not None,
+        "json_schema": question.json_schema is not None,
+        "language": question.language is not None,
+        "max_output_tokens": question.max_output_tokens is not None,
+        "resolution": question.resolution is not None,
+        "start_end": question.start is not None or question.end is not None,
+        "temperature": question.temperature is not None,
+    }
+    return tuple(option for option, is_set in given.items() if is_set)
+
+
+def require_options(plan: Plan, question: Question, provider: Provider, media: Media) -> None:
+    """Refuse an option that nobody in the plan honours.
+
+    The joining does not count: where fewer frames are found than there may be, nothing is joined.
+
+    Raises:
+        UsageError: One was given.
+        UnsupportedModality: Times of speech are wanted, and nobody tells them.
+    """
+    calls = [part for part in plan.calls if part is not plan.joining]
+    carried = {option for part in calls for option in part.options} | _done_here(plan)
+    for option in _given(question):
+        if option not in carried:
+            who = calls[-1].provider if calls else provider
+            model = f" with {question.model}" if question.model and who is provider else ""
+            raise UsageError(
+                f"{who.name} does not honour {_flag(option)} for {media.modality}{model}",
+                hint="leave it out, or use another --provider",
+            )
+    _refuse_options_of_others(plan, question, media)
+    if question.audio_model is not None and question.audio_provider is None:
+        raise UsageError("--audio-model is given, and not whose", hint="add --audio-provider NAME")
+    if question.timed and media.modality != "image":
+        _require_times_of_speech(plan, provider)
+    require_access_options(question, provider)
+
+
+def _require_times_of_speech(plan: Plan, provider: Provider) -> None:
+    hear = plan.listening.call if plan.listening else None
+    if plan.listening is not None and hear is None:
+        return  # subtitles have times
+    timed = hear is not None and isinstance(hear.limits, AudioLimits) and hear.limits.timestamps
+    if hear is None or not timed or hear.prompt is not None:
+        who = hear.provider.name if hear else provider.name
+        raise UnsupportedModality(f"{who} does not tell when things are said")
+
+
+def _done_here(plan: Plan) -> set[Option]:
+    """The options that are honoured on this machine, before anything is sent."""
+    works = (plan.sends, plan.listening.sends if plan.listening else None)
+    done: set[Option] = set()
+    if any(isinstance(work, FrameWork | ClipWork | SoundWork) for work in works):
+        done.add("start_end")
+    if plan.listening is not None and plan.listening.track is not None:
+        done |= {"start_end", "language"}
+    if isinstance(plan.sends, FrameWork) and plan.sends.every is not None:
+        done.add("fps")
+    return done
+
+
+def _refuse_options_of_others(plan: Plan, question: Question, media: Media) -> None:
+    modality = media.modality
+    if modality != "video":
+        for name in ("frames", "every"):
+            if getattr(question, name) is not None:
+                raise UsageError(
+                    f"{_flag(name)} is for video, not for {modality}", hint="leave it out"
+                )
+    if modality == "image":
+        for name in ("audio_provider", "min_confidence"):
+            if getattr(question, name) is not None:
+                raise UsageError(f"{_flag(name)} is for sound, not for image", hint="leave it out")
+    elif (
+        question.min_confidence is not None
+        and plan.listening is None
+        and media.has_sound is not False
+    ):
+        raise UsageError(
+            "--min-confidence is about what is written down, and nobody writes down this sound",
+            hint="leave it out, or add --audio-provider NAME",
+        )
+
+
+def require_access_options(question: Question, provider: Provider) -> None:
+    """Refuse an option of access that the provider does not honour.
+
+    Raises:
+        UsageError: It was given.
+    """
+    access = question.access
+    for name in ("api_version", "credentials_file", "location", "project"):
+        if getattr(access, name) is not None and name not in provider.access_options:
+            raise UsageError(f"{provider.name} does not take {_flag(name)}", hint="leave it out")
+    if provider.kind == "device":
+        for name in ("base_url", "api_key_env"):
+            if getattr(access, name) is not None:
+                raise UsageError(
+                    f"{provider.name} reaches nobody, with no key", hint=f"leave out {_flag(name)}"
+                )
+
+
+def _flag(option: str) -> str:
+    """How an option is written on the command line."""
+    return _FLAGS.get(option, f"--{option.replace('_', '-')}")
+
+
+def require_one_kind(media: tuple[Media, ...]) -> None:
+    """Refuse nothing at all, and several recordings at once.
+
+    Raises:
+        UsageError: It is one of these.
+    """
+    if not media:
+        raise UsageError("there is nothing to look at", hint="give a file")
+    if len(media) > 1 and any(item.modality != "image" for item in media):
+        raise UsageError(
+            "only images can be asked about together", hint="give one video or one sound at a time"
+        )
+
+
+def require_numbers(question: Question) -> None:
+    """Refuse numbers that mean nothing.
+
+    Raises:
+        UsageError: One is negative, not finite or too large.
+    """
+    numbers = {
+        "--end": question.end,
+        "--every": question.every,
+        "--fps": question.fps,
+        "--max-output-tokens": question.max_output_tokens,
+        "--start": question.start,
+        "--temperature": question.temperature,
+    }
+    for flag, number in numbers.items():
+        above = flag not in ("--start", "--temperature")
+        if number is not None and not (
+            math.isfinite(number) and (number > 0 if above else number >= 0)
+        ):
+            raise UsageError(
+                f"{flag} {number:g} is not {'above' if above else 'at least'} 0",
+                hint=f"give {flag} a number",
+            )
+    _require_between("--frames", question.frames, 1, MAX_FRAMES)
+    _require_between("--jobs", question.jobs, 1, MAX_JOBS)
+    _require_between("--min-confidence", question.min_confidence, 0, 1)
+    if question.every is not None and question.fps is not None:
+        raise UsageError("--every and --fps say the same twice", hint="leave one out")
+
+
+def _require_between(flag: str, number: float | None, least: int, most: int) -> None:
+    if number is not None and not least <= number <= most:
+        raise UsageError(
+            f"{flag} {number:g} is not {least} to {most}", hint=f"give {flag} a number"
+        )
+
+
+def require_times(question: Question, media: Media) -> None:
+    """Refuse a part of the recording that is none.
+
+    Raises:
+        UsageError: It ends before it begins, or begins behind the end.
+    """
+    start, end = question.start or 0.0, question.end
+    if start < 0 or (end is not None and end <= start):
+        raise UsageError(
+            "--start is not before --end, or is negative",
+            hint="give seconds, such as --start 5 --end 9",
+        )
+    if media.seconds is not None and start >= media.seconds:
+        raise UsageError(
+            f"--start {start:g} is behind the end: the recording lasts {media.seconds:.1f} s",
+            hint="begin earlier",
+        )

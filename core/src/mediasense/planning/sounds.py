@@ -1,0 +1,267 @@
+"""Plans for sound, and for how the sound of a video becomes text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from mediasense.errors import MediaTooLarge, UnsupportedMedia
+from mediasense.media.encoders import EncodedFormat, fitting_samples
+from mediasense.media.resampling import RATE
+from mediasense.names import Option
+from mediasense.planning.images import MAX_CALLS
+from mediasense.planning.languages import same_language
+from mediasense.planning.limits import (
+    cannot,
+    cuts,
+    facts,
+    fits,
+    joining,
+    most_bytes,
+    span,
+    too_large,
+)
+from mediasense.planning.options import call
+from mediasense.planning.plans import Call, Listening, Plan, SoundWork, WholeFile
+from mediasense.providers import AudioLimits, Provider
+from mediasense.types import Media, Question
+
+HEAR = "Write down word for word what is said in this recording."
+
+_OF_LISTENING: tuple[Option, ...] = ("language", "start_end")
+
+# The preferred first: FLAC loses nothing, MP3 and Opus are a fifth of it, WAV is taken everywhere.
+_FORMATS: tuple[tuple[str, EncodedFormat], ...] = (
+    ("audio/flac", "flac"),
+    ("audio/mpeg", "mp3"),
+    ("audio/ogg", "opus"),
+    ("audio/mp4", "m4a"),
+    ("audio/wav", "wav"),
+)
+
+# Bytes a second at most: 16 kHz, mono, 16 bit; FLAC is never larger than what it holds by much.
+_BYTES_PER_SECOND: dict[EncodedFormat, int] = {
+    "flac": 33_000,
+    "m4a": 9_000,
+    "mp3": 9_000,
+    "opus": 6_000,
+    "wav": 32_000,
+}
+_HEADER_BYTES = 20_000
+_UNKNOWN_SECONDS = 4 * 3600.0
+"""How long a recording may be, of which nobody knows."""
+
+MAX_PIECES = 1000
+"""Pieces of a sound that is written down: each is a call."""
+
+
+def first_hearing(
+    question: Question, provider: Provider, listener: Provider | None
+) -> AudioLimits | None:
+    """What is said of the call that a sound itself is sent with."""
+    if listener is not None:
+        return listener.limits_for(question.audio_model).audio
+    asked = provider.limits_for(question.model).audio
+    if question.prompt is None or (asked is not None and asked.answers):
+        return asked
+    return provider.limits_for(None).audio
+
+
+def plan_sound(
+    media: tuple[Media, ...], question: Question, provider: Provider, listener: Provider | None
+) -> Plan:
+    """Decide how a sound reaches a provider; see :func:`mediasense.planning.make_plan`."""
+    sound = media[0]
+    limits = provider.limits_for(question.model).audio
+    if question.prompt is None:
+        return _transcript(sound, question, listener or provider, named=listener is not None)
+    if listener is None and limits is not None and limits.answers:
+        return _answer(sound, question, provider, limits)
+    return _through_transcript(sound, question, provider, listener)
+
+
+def _transcript(sound: Media, question: Question, provider: Provider, *, named: bool) -> Plan:
+    # A model is named for the provider that answers; another one has its own.
+    model = question.audio_model if named else question.model
+    limits = provider.limits_for(model).audio
+    if limits is None or not limits.transcribes:
+        raise cannot(provider, replace(question, model=model), "write down speech")
+    sends = _sending(sound, question, provider, limits, skip_silence=False)
+    hear = call("audio", limits, replace(question, model=model), provider, None)
+    listening = Listening(call=_narrowed(hear, sends), sends=sends)
+    return _windowed(
+        Plan(strategy="transcript", sends=None, listening=listening, asking=None), question
+    )
+
+
+def _answer(sound: Media, question: Question, provider: Provider, limits: AudioLimits) -> Plan:
+    sends = _sending(sound, question, provider, limits, skip_silence=False)
+    asking = _narrowed(call("audio", limits, question, provider, question.prompt), sends)
+    if not isinstance(sends, SoundWork) or sends.pieces == 1:
+        plan = Plan(strategy="native", sends=sends, listening=None, asking=asking)
+        return _windowed(plan, question)
+    joined = joining(question, provider, question.prompt)
+    if joined is None or sends.pieces > MAX_CALLS:
+        if limits.transcribes and provider.limits_for(question.model).text is not None:
+            return _through_transcript(sound, question, provider, None)
+        raise MediaTooLarge(
+            f"{provider.name} would have to be asked about {sends.pieces} pieces of this sound, "
+            f"and {'cannot join answers' if joined is None else f'{MAX_CALLS} are the most'}",
+            hint="cut it with --start and --end",
+        )
+    plan = Plan(
+        strategy="segments",
+        sends=sends,
+        listening=None,
+        asking=asking,
+        joining=joined,
+    )
+    return _windowed(plan, question)
+
+
+def _through_transcript(
+    sound: Media, question: Question, provider: Provider, listener: Provider | None
+) -> Plan:
+    # A model that is named is the one that answers; the transcript is made by the default one.
+    written = provider.limits_for(question.model).text
+    listening = listen(sound, question, listener or provider, named=listener is not None)
+    if listening is None or written is None:
+        raise cannot(provider, question, "answer questions about sound")
+    asking = call("text", written, question, provider, question.prompt)
+    plan = Plan(strategy="transcript_then_text", sends=None, listening=listening, asking=asking)
+    return _windowed(plan, question)
+
+
+def listen(
+    media: Media, question: Question, provider: Provider, *, named: bool
+) -> Listening | None:
+    """How the sound of a recording becomes text; ``None`` when this provider cannot.
+
+    Args:
+        media: The recording.
+        question: What is asked; its language and times count.
+        provider: Who is to write it down.
+        named: Whether the user named this provider for the sound.
+    """
+    track = _subtitles(media, question)
+    if track is not None:
+        return Listening(call=None, sends=None, track=track)
+    model = question.audio_model if named else None
+    limits = provider.limits_for(model).audio
+    if limits is None or not (limits.transcribes or limits.answers):
+        return None
+    prompt = None if limits.transcribes else HEAR
+    sends = _sending(media, question, provider, limits, skip_silence=media.modality == "video")
+    hear = call("audio", limits, replace(question, model=model), provider, prompt)
+    # The other options are meant for the answer.
+    of_hearing = tuple(o for o in hear.options if o in _OF_LISTENING)
+    hear = replace(hear, options=of_hearing, streaming=False)
+    return Listening(call=_narrowed(hear, sends), sends=sends)
+
+
+def _subtitles(media: Media, question: Question) -> int | None:
+    found = facts(media)
+    if question.subtitles != "prefer" or found is None or not found.subtitles:
+        return None
+    wanted = question.language
+    of_language = (t for t in found.subtitles if wanted and same_language(wanted, t.language))
+    return next(of_language, found.subtitles[0]).index
+
+
+def _sending(
+    media: Media,
+    question: Question,
+    provider: Provider,
+    limits: AudioLimits,
+    *,
+    skip_silence: bool,
+) -> WholeFile | SoundWork:
+    """The file as it is where that is taken, or the sound out of it.
+
+    Raises:
+        UnsupportedMedia: It cannot be made what the provider takes, or is a link to a video.
+        MediaTooLarge: It would have to be cut too short, or into too many pieces.
+    """
+    if media.uri is not None:
+        if media.modality == "video":
+            raise UnsupportedMedia(
+                "the sound of a video is not taken out of a link",
+                hint="download the file and give its path",
+            )
+        fits(media, limits, provider)
+        return WholeFile()
+    cut_there = "start_end" in limits.options or not cuts(question)
+    if cut_there and _is_plain_sound(media) and fits(media, limits, provider):
+        return WholeFile()
+    return _sound_work(media, question, provider, limits, skip_silence=skip_silence)
+
+
+def _is_plain_sound(media: Media) -> bool:
+    """Whether the file is a sound, whole, and says no more than it sounds."""
+    found = facts(media)
+    if found is not None and (found.has_pictures or found.damage or found.located):
+        return False
+    return media.modality == "audio" and not media.mime_type.startswith("video/")
+
+
+def _sound_work(
+    media: Media,
+    question: Question,
+    provider: Provider,
+    limits: AudioLimits,
+    *,
+    skip_silence: bool,
+) -> SoundWork:
+    seconds = span(media, question)
+    longest = _UNKNOWN_SECONDS if seconds is None else seconds
+    taken = [(mime, kind) for mime, kind in _FORMATS if mime in limits.mime_types]
+    if not taken:
+        raise too_large(replace(media, modality="audio"), limits, provider)
+    most = most_bytes(limits)
+    mime_type, kind = min(taken, key=lambda pair: _cuts(longest, _fitting(pair[1], most)))
+    longest_piece = math.inf if limits.max_seconds is None else limits.max_seconds
+    piece = min(_fitting(kind, most), longest_piece)
+    pieces = _cuts(longest, piece)
+    if piece < 1 or pieces > MAX_PIECES:
+        raise MediaTooLarge(
+            f"{provider.name} takes too little of {longest:.1f} s of sound at once",
+            hint="cut it with --start and --end, or use another provider for the sound",
+        )
+    return SoundWork(
+        format=kind,
+        mime_type=mime_type,
+        max_bytes=most,
+        max_seconds=limits.max_seconds,
+        pieces=pieces,
+        skip_silence=skip_silence,
+        expected_bytes=math.ceil(longest * _BYTES_PER_SECOND[kind]) + pieces * _HEADER_BYTES,
+    )
+
+
+def _fitting(kind: EncodedFormat, max_bytes: int | None) -> float:
+    """Seconds that fit into so many bytes; below 1 none can be made."""
+    if max_bytes is None:
+        return math.inf
+    surely = fitting_samples(kind, max_bytes) / RATE
+    usually = (max_bytes - _HEADER_BYTES) / _BYTES_PER_SECOND[kind]
+    return max(surely, usually) if surely >= 1 else surely
+
+
+def _cuts(seconds: float, longest: float) -> int:
+    """Pieces at most: one that is cut at a pause is at least half as long as it may be."""
+    return 1 if seconds <= longest else math.ceil(2 * seconds / max(longest, 0.001))
+
+
+def _narrowed(hear: Call, sends: WholeFile | SoundWork) -> Call:
+    """The call without the times that were cut out here already."""
+    if isinstance(sends, WholeFile):
+        return hear
+    return replace(hear, options=tuple(o for o in hear.options if o != "start_end"))
+
+
+def _windowed(plan: Plan, question: Question) -> Plan:
+    warnings = plan.warnings
+    sends = plan.listening.sends if plan.listening else plan.sends
+    if isinstance(sends, SoundWork) and sends.pieces > 1:
+        warnings += (f"the sound is cut at pauses into up to {sends.pieces} pieces",)
+    return replace(plan, start=question.start, end=question.end, warnings=warnings)
