@@ -78,4 +78,4 @@ def wheels(session: nox.Session) -> None:
 def _pytest(session: nox.Session, folder: str) -> None:
     # The tests run what is installed, never the source tree.
     environment = {"PYTHONSAFEPATH": "1", "HOME": os.environ.get("HOME", "")}
-    session.run("python", "-m", "pytest", folder, *session.posargs, env=environment)
+    session.run("python", "-m", "pytest", "-n", "auto", folder, *session.posargs, env=environment)

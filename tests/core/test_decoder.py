@@ -648,10 +648,17 @@ def test_a_child_is_replaced_after_so_many_calls(make_decoder, decoys):
     assert [alive(pid) for pid in dict.fromkeys(pids)] == [False, False, True]
 
 
-def test_a_child_that_raised_is_replaced(decoder, decoys):
+def test_a_child_that_told_of_a_bad_file_goes_on(decoder, decoys):
     before = decoder.decode(partial(decoys.pid))
     with pytest.raises(CorruptMedia):
         decoder.decode(partial(decoys.fail, kind="CorruptMedia", message="", hint=""))
+    assert decoder.decode(partial(decoys.pid)) == before
+
+
+def test_a_child_that_made_a_mistake_is_replaced(decoder, decoys):
+    before = decoder.decode(partial(decoys.pid))
+    with pytest.raises(DecoderError):
+        decoder.decode(partial(decoys.bug))
     assert decoder.decode(partial(decoys.pid)) != before
     assert not alive(before)
 

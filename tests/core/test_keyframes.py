@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediasense import CorruptMedia, MediasenseError, UnsupportedMedia, UsageError
+from mediasense.media.budget import Candidate, evenly, within_budget
 from mediasense.media.changes import is_more_than_a_cursor
-from mediasense.media.choosing import Candidate, evenly, within_budget
 from mediasense.media.keyframes import KeyFrames, choose_key_frames
 
 WIDTH, HEIGHT, FPS = 640, 368, 15

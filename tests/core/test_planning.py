@@ -954,9 +954,21 @@ def test_a_confidence_is_refused_where_nothing_is_written_down():
     assert plan(native, clip(has_sound=False), min_confidence=0.5)
 
 
-def test_a_model_for_sound_needs_a_provider():
-    with pytest.raises(UsageError, match="--audio-model is given, and not whose"):
-        plan(provider(image=PNG, audio=SPEECH), clip(), audio_model="ear-2")
+def test_a_model_for_sound_is_the_providers_own_when_nobody_else_is_named():
+    made = plan(provider(image=PNG, audio=SPEECH), clip(), audio_model="ear-2")
+    assert (made.listening.call.model, made.asking.model) == ("ear-2", "acme-eye")
+
+
+def test_a_model_for_sound_is_refused_when_nobody_writes_it_down():
+    with pytest.raises(UsageError, match="--audio-model names a model that writes down sound"):
+        plan(provider(image=PNG), clip(), audio_model="ear-2")
+
+
+def test_a_service_without_a_model_for_sound_does_not_hear():
+    unnamed = provider(image=PNG, audio=SPEECH, default_model=None)
+    (left,) = plan(unnamed, clip(), model="eye").left_out
+    assert "acme has no model of its own for sound (name one with --audio-model)" in left.words
+    assert plan(unnamed, clip(), model="eye", audio_model="ear").listening.call.model == "ear"
 
 
 @pytest.mark.parametrize(

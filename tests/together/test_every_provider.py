@@ -1,6 +1,7 @@
 """Every provider of every package, from the command line to the wire and back."""
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_every_preset_answers_about_a_picture(mediasense, openai_server, name):
 def test_every_preset_that_transcribes_does(mediasense, openai_server, name):
     run = mediasense("audio", SPEECH, *reach(name, openai_server), THE_KEY=KEY)
     assert (run.code, run.out) == (0, "Restart the service.\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in OPENAI_COMPAT if not (v := PROVIDERS[n].video) or "video/mp4" not in v.mime_types],
+)
+def test_every_other_preset_is_sent_a_video_as_frames(mediasense, openai_server, name):
+    run = mediasense("video", CLIP, "what?", "--json", *reach(name, openai_server), THE_KEY=KEY)
+    assert run.code == 0, run.err
+    envelope = json.loads(run.out)
+    assert envelope["frames"][0] == {"timestamp": 0.0, "reason": "first"}
+    told = [step for step in envelope["steps"] if "sound" in step["channels"]]
+    assert told or any("not heard" in warning for warning in envelope["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 HEAVY = (
-    "PIL", "asyncio", "av", "cv2", "google.genai", "httpx2", "numpy", "onnxruntime", "openai",
-    "rapidocr", "requests", "urllib3",
+    "PIL", "asyncio", "av", "cv2", "genai_prices", "google.genai", "httpx2", "numpy", "onnxruntime",
+    "mediasense.media.decoder", "openai", "pillow_heif", "rapidocr", "requests", "urllib3", "yt_dlp",
 )  # fmt: skip
 
 
@@ -32,13 +33,14 @@ def test_looking_around_loads_no_sdk_and_no_codec(arguments):
 
 
 def test_a_picture_is_asked_about_without_loading_a_codec():
-    """JPEG and PNG, which is nearly every picture, need neither Pillow nor PyAV."""
+    """JPEG and PNG, which is nearly every picture, need neither a codec nor a decoder's process."""
+    shot = Path(__file__).parents[2] / "examples" / "media" / "error-dialog.png"
     script = (
         "import sys\n"
-        "from pathlib import Path\n"
-        "from mediasense.media.source import resolve\n"
-        f"resolve({str(__import__('pathlib').Path(__file__).parents[2])!r}"
-        " + '/examples/media/error-dialog.png')\n"
+        "from mediasense import Question\n"
+        "from mediasense.runtime import dispatcher\n"
+        f"made = dispatcher().plan(({str(shot)!r},), Question(provider='groq'))\n"
+        "assert made.plan.strategy == 'images'\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules])\n"
     )
     done = subprocess.run(

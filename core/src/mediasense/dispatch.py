@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mediasense.choosing import Chooser
 from mediasense.config import MAX_RETRIES, MAX_TIMEOUT, Config
@@ -23,7 +23,6 @@ from mediasense.errors import (
 )
 from mediasense.execution import Done, Execution, Refused
 from mediasense.hooks import Hooks
-from mediasense.listening import Heard
 from mediasense.media.source import Source, fetched, resolve
 from mediasense.media.workspace import Workspace
 from mediasense.names import MediaModality, OnProgress, OnText
@@ -52,6 +51,9 @@ from mediasense.types import (
     Timings,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from mediasense.listening import Heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +298,9 @@ class _Run:
 
     def _replanned(self, planned: Planned, refused: Refused) -> Planned:
         call, cause = refused.call, refused.cause
-        lower = step_down(call, cause.refusal, refused.sent, spare=call is not planned.plan.asking)
+        lower = step_down(
+            call, refused.refusal, refused.sent, spare=call is not planned.plan.asking
+        )
         if lower is None:
             raise cause from None
         heard_by = planned.listener or planned.provider

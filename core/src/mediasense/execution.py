@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mediasense import prompts
-from mediasense.errors import MediaRejected, MediasenseError
-from mediasense.listening import Heard, listen
+from mediasense.errors import MediaRejected, MediasenseError, MediaTooLarge
 from mediasense.media.workspace import Workspace
-from mediasense.names import OnText, Strategy
+from mediasense.names import OnText, Refusal, Strategy
 from mediasense.parts import Part, Parts, make_parts
 from mediasense.planning.plans import Call, ClipWork, FrameWork, ImageWork, Plan
 from mediasense.planning.steps import asked_words, channels_of
@@ -21,6 +21,9 @@ from mediasense.steps import FrameUsed, LeftOut, Step, clock
 from mediasense.together import together
 from mediasense.types import Answer, Media, Question, Request, TextLine
 
+if TYPE_CHECKING:
+    from mediasense.listening import Heard
+
 Ask = Callable[[Request, OnText | None], Answer]
 
 _NOTE_LETTERS = 600
@@ -28,21 +31,27 @@ _NOTE_LETTERS = 600
 
 
 class Refused(MediasenseError):
-    """A service refused media, in a way that another plan may get round.
+    """A service refused media, or they cannot be made small enough; another plan may do.
 
     Attributes:
-        call: Which call it was.
-        cause: What the service said.
+        call: Which call it was, or would have been.
+        cause: What went wrong.
+        refusal: What of the media it was.
         sent: What was sent.
         heard: The transcript, if there is one already: it is not paid for again.
     """
 
     def __init__(
-        self, call: Call, cause: MediaRejected, sent: tuple[Media, ...], heard: Heard | None
+        self,
+        call: Call,
+        cause: MediaRejected | MediaTooLarge,
+        sent: tuple[Media, ...],
+        heard: Heard | None,
     ) -> None:
         super().__init__(cause.message, hint=cause.hint)
         self.call = call
         self.cause = cause
+        self.refusal: Refusal = cause.refusal if isinstance(cause, MediaRejected) else "size"
         self.sent = sent
         self.heard = heard
 
@@ -130,10 +139,12 @@ class Execution:
         """
         plan = self._plan
         if plan.listening is not None and self._heard is None:
+            from mediasense.listening import listen
+
             self._heard = listen(plan, self._media[0], self._question, self._hear, self._workspace)
         if plan.asking is None:
             return self._done(None, [], Parts(parts=()), ())
-        found = make_parts(plan, self._media, self._workspace)
+        found = self._parts(plan.asking)
         asked = self._ask_all(found.parts)
         steps = [self._asking_step(plan.asking, asked)]
         joined = None
@@ -141,6 +152,14 @@ class Execution:
             joined = self._join(asked)
             steps += [_joining_step(plan.joining, joined, len(asked))] if plan.joining else []
         return self._done(joined, asked, found, steps)
+
+    def _parts(self, call: Call) -> Parts:
+        try:
+            return make_parts(self._plan, self._media, self._workspace)
+        except MediaTooLarge as error:
+            if not isinstance(self._plan.sends, ClipWork):
+                raise
+            raise Refused(call, error, self._media, self._heard) from error
 
     # --- calls -----------------------------------------------------------------------------------
 

@@ -6,14 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mediasense.errors import UnsupportedMedia
-from mediasense.media.clips import Clip, copy_clips, encode_clip
-from mediasense.media.fitting import ImageFit, fit_image
-from mediasense.media.keyframes import KeyFrame, choose_key_frames
-from mediasense.media.pictures import Prepared, prepare_image
-from mediasense.media.sheets import SheetFrame, make_sheet
-from mediasense.media.sound import Sound, SoundPiece, extract_sound, find_pauses
 from mediasense.media.workspace import Workspace
 from mediasense.names import Channel
 from mediasense.planning.frames import Arrangement, arrange
@@ -22,6 +17,13 @@ from mediasense.planning.steps import clips_words, frames_words, sound_words
 from mediasense.prompts import sheet_note
 from mediasense.steps import FrameUsed, LeftOut, Step, clock
 from mediasense.types import ImageFacts, Media
+
+if TYPE_CHECKING:
+    from mediasense.media.clips import Clip
+    from mediasense.media.fitting import ImageFit
+    from mediasense.media.keyframes import KeyFrame
+    from mediasense.media.pictures import Prepared
+    from mediasense.media.sound import Sound, SoundPiece
 
 _EARLIEST_CUT = 0.7
 """Of the images a call should have: before that no call ends."""
@@ -140,6 +142,8 @@ def _images(work: ImageWork, media: tuple[Media, ...], workspace: Workspace) -> 
 def _prepared(
     source: Path, mime_type: str, fit: ImageFit, workspace: Workspace
 ) -> tuple[Prepared, ...]:
+    from mediasense.media.pictures import prepare_image
+
     work = partial(
         prepare_image, source=source, folder=workspace.subfolder(), mime_type=mime_type, fit=fit
     )
@@ -162,6 +166,8 @@ def _image(made: Prepared) -> Media:
 
 
 def _frames(plan: Plan, work: FrameWork, video: Media, workspace: Workspace) -> Parts:
+    from mediasense.media.keyframes import choose_key_frames
+
     found = workspace.decode(
         partial(
             choose_key_frames,
@@ -297,6 +303,8 @@ def _frame_image(frame: KeyFrame, work: FrameWork, workspace: Workspace) -> Medi
 def _sheet(
     frames: Sequence[KeyFrame], columns: int, work: FrameWork, workspace: Workspace
 ) -> Media:
+    from mediasense.media.sheets import SheetFrame, make_sheet
+
     made = workspace.decode(
         partial(
             make_sheet,
@@ -315,6 +323,8 @@ def _sheet(
 
 def _as_type(image: Media, work: FrameWork, workspace: Workspace) -> Media:
     """The image as a type that the provider takes; nearly all take JPEG."""
+    from mediasense.media.fitting import fit_image
+
     if image.mime_type == work.mime_type or image.path is None:
         return image
     fit = fit_image(
@@ -335,6 +345,8 @@ def _as_type(image: Media, work: FrameWork, workspace: Workspace) -> Media:
 
 
 def _clips(plan: Plan, work: ClipWork, video: Media, workspace: Workspace) -> Parts:
+    from mediasense.media.clips import copy_clips, encode_clip
+
     source = workspace.file_of(video)
     damage = ""
     clips: tuple[Clip, ...]
@@ -388,6 +400,8 @@ def _clips(plan: Plan, work: ClipWork, video: Media, workspace: Workspace) -> Pa
 def _pauses(
     plan: Plan, work: ClipWork, source: Path, video: Media, workspace: Workspace
 ) -> tuple[float, ...]:
+    from mediasense.media.sound import find_pauses
+
     if work.clips == 1 or not video.has_sound:
         return ()
     found = workspace.decode(
@@ -424,6 +438,8 @@ def take_sound(plan: Plan, work: SoundWork, media: Media, workspace: Workspace) 
     Raises:
         CorruptMedia: It cannot be decoded.
     """
+    from mediasense.media.sound import extract_sound
+
     sound = workspace.decode(
         partial(
             extract_sound,

@@ -95,10 +95,16 @@ class Crashed(Exception):
 
 
 class Child:
-    """One process, and the pipes to it."""
+    """One process, and the pipes to it.
+
+    Attributes:
+        calls: How often it was given work.
+        well: Whether its last answer was one: a result, or a known error.
+    """
 
     def __init__(self, memory_bytes: int) -> None:
         self.calls = 0
+        self.well = True
         self._ready = False
         self._process = _start_process(memory_bytes)
         assert self._process.stdin is not None
@@ -140,6 +146,7 @@ class Child:
             MediasenseError, DecoderError: What the function raised.
         """
         self.calls += 1
+        self.well = False
         with _patience(self._process, limits.idle_seconds) as patience:
             try:
                 # A child that died before it read its work is told of by what it answers: nothing.
@@ -166,9 +173,13 @@ class Child:
                     if on_progress is not None:
                         on_progress(min(1.0, max(0.0, float(done))))
                 case ["result", result]:
-                    return wire.read_as(call.returns, result, allowed=call.allows)
+                    found = wire.read_as(call.returns, result, allowed=call.allows)
+                    self.well = True
+                    return found
                 case ["error", str() as kind, str() as what, str() as hint]:
-                    raise _error(kind, what, hint)
+                    error = _error(kind, what, hint)
+                    self.well = True
+                    raise error
                 case ["memory"]:
                     raise _too_large(call, limits)
                 case ["bug", str() as what, str() as trace]:

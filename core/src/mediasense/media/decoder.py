@@ -121,14 +121,11 @@ class Decoder:
             child.end()
 
     def _run(self, child: Child, call: Call, on_progress: OnProgress | None) -> object:
-        """Let a child work. Only one that did well is kept."""
-        done = False
+        """Let a child work. Only one that answered as it should is kept."""
         try:
-            result = child.work(call, self._limits, on_progress)
-            done = child.calls < self._limits.calls
+            return child.work(call, self._limits, on_progress)
         finally:
-            self._give_back(child, keep=done)
-        return result
+            self._give_back(child, keep=child.well and child.calls < self._limits.calls)
 
     def _take(self) -> Child:
         with self._lock:

@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 from mediasense.errors import CorruptMedia, MediaNotFound, UnsupportedMedia
 from mediasense.media.images import inspect_image, inspect_image_file
-from mediasense.media.recordings import inspect_recording
 from mediasense.media.sniff import HEAD_BYTES, modality_of, sniff
 from mediasense.media.workspace import Workspace
 from mediasense.types import ImageFacts, Media
@@ -115,6 +114,8 @@ def _recording(
     path: Path | None,
     workspace: Workspace,
 ) -> Media:
+    from mediasense.media.recordings import inspect_recording
+
     work = partial(
         inspect_recording, source=path or workspace.keep(file), name=name, mime_type=mime_type
     )

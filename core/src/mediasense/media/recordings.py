@@ -111,8 +111,7 @@ def open_recording(source: Path | BinaryIO, name: str) -> Iterator[InputContaine
 
     with ExitStack() as stack:
         try:
-            # FFmpeg is never given a name: it takes "12:30.mp4" for a protocol, and "file:a" for a.
-            file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+            file = stack.enter_context(_Nameless(source)) if isinstance(source, Path) else source
             container = av.open(
                 file,
                 # Not `options`: those reach the codecs too, and PyAV 16 and 17 crash on MPEG-PS.
@@ -128,6 +127,18 @@ def open_recording(source: Path | BinaryIO, name: str) -> Iterator[InputContaine
             raise
         except av.FFmpegError as error:
             raise _unreadable(name, error) from None
+
+
+class _Nameless(io.BufferedReader):
+    """An open file that tells PyAV no name, which FFmpeg would read.
+
+    It takes "12:30.mp4" for a protocol, "file:a" for a, and "a.png" for a picture.
+    """
+
+    name = ""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
 
 
 def inspect_recording(

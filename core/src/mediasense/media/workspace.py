@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
-from mediasense.media.decoder import decode
 from mediasense.names import OnProgress
 from mediasense.types import Media
 
@@ -65,6 +64,8 @@ class Workspace:
             work: A function of :mod:`mediasense.media` with its arguments.
             words: What it does, for whoever waits.
         """
+        from mediasense.media.decoder import decode
+
         self.report(words, None)
         return decode(work, on_progress=partial(self.report, words))
 

@@ -20,7 +20,10 @@ Strategies:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mediasense.errors import MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError
+from mediasense.names import MediaModality
 from mediasense.planning.images import plan_images
 from mediasense.planning.limits import cuts, fetches
 from mediasense.planning.options import (
@@ -32,11 +35,11 @@ from mediasense.planning.options import (
 )
 from mediasense.planning.plans import Plan
 from mediasense.planning.prices import NO_PRICES, Prices
-from mediasense.planning.sounds import first_hearing, plan_sound
 from mediasense.planning.steps import with_steps
-from mediasense.planning.videos import plan_video, wants_frames
 from mediasense.providers import AudioLimits, Provider, VideoLimits
 from mediasense.types import Media, Question
+
+Planner = Callable[[tuple[Media, ...], Question, Provider, Provider | None], Plan]
 
 __all__ = [
     "Plan",
@@ -47,7 +50,18 @@ __all__ = [
     "require_one_kind",
 ]
 
-_PLANNERS = {"image": plan_images, "video": plan_video, "audio": plan_sound}
+
+def _planner(modality: MediaModality) -> Planner:
+    """The planner for a kind of media; those of recordings are loaded when one is asked about."""
+    if modality == "image":
+        return plan_images
+    if modality == "video":
+        from mediasense.planning.videos import plan_video
+
+        return plan_video
+    from mediasense.planning.sounds import plan_sound
+
+    return plan_sound
 
 
 def make_plan(
@@ -79,7 +93,7 @@ def make_plan(
     require_one_kind(media)
     require_numbers(question)
     require_times(question, media[0])
-    plan = _PLANNERS[media[0].modality](media, question, provider, listener)
+    plan = _planner(media[0].modality)(media, question, provider, listener)
     require_options(plan, question, provider, media[0])
     return with_steps(plan, media, question, prices)
 
@@ -91,6 +105,9 @@ def passes_on(
     uri = media.uri or ""
     if media.modality == "image":
         return fetches(provider.limits_for(question.model).image, uri)
+    from mediasense.planning.sounds import first_hearing
+    from mediasense.planning.videos import wants_frames
+
     limits: VideoLimits | AudioLimits | None
     if media.modality == "video":
         limits = provider.limits_for(question.model).video

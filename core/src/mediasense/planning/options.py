@@ -82,8 +82,12 @@ def require_options(plan: Plan, question: Question, provider: Provider, media: M
                 hint="leave it out, or use another --provider",
             )
     _refuse_options_of_others(plan, question, media)
-    if question.audio_model is not None and question.audio_provider is None:
-        raise UsageError("--audio-model is given, and not whose", hint="add --audio-provider NAME")
+    hear = plan.listening.call if plan.listening else None
+    if question.audio_model is not None and (hear is None or hear.model != question.audio_model):
+        raise UsageError(
+            "--audio-model names a model that writes down sound, and none is asked to",
+            hint="leave it out, or give --model",
+        )
     if question.timed and media.modality != "image":
         _require_times_of_speech(plan, provider)
     require_access_options(question, provider)

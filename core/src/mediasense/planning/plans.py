@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mediasense.media.fitting import ImageFit
-from mediasense.media.sound import SoundFormat
 from mediasense.names import Modality, Option, Strategy
 from mediasense.providers import Limits, Provider
 from mediasense.steps import LeftOut, Step
+
+if TYPE_CHECKING:
+    from mediasense.media.fitting import ImageFit
+    from mediasense.media.sound import SoundFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,7 +124,7 @@ def _through_transcript(
 ) -> Plan:
     # A model that is named is the one that answers; the transcript is made by the default one.
     written = provider.limits_for(question.model).text
-    listening = listen(sound, question, listener or provider, named=listener is not None)
+    listening = listen(sound, question, listener or provider)
     if listening is None or written is None:
         raise cannot(provider, question, "answer questions about sound")
     asking = call("text", written, question, provider, question.prompt)
@@ -132,21 +132,18 @@ def _through_transcript(
     return _windowed(plan, question)
 
 
-def listen(
-    media: Media, question: Question, provider: Provider, *, named: bool
-) -> Listening | None:
+def listen(media: Media, question: Question, provider: Provider) -> Listening | None:
     """How the sound of a recording becomes text; ``None`` when this provider cannot.
 
     Args:
         media: The recording.
         question: What is asked; its language and times count.
         provider: Who is to write it down.
-        named: Whether the user named this provider for the sound.
     """
     track = _subtitles(media, question)
     if track is not None:
         return Listening(call=None, sends=None, track=track)
-    model = question.audio_model if named else None
+    model = question.audio_model
     limits = provider.limits_for(model).audio
     if limits is None or not (limits.transcribes or limits.answers):
         return None
@@ -156,6 +153,11 @@ def listen(
     # The other options are meant for the answer.
     of_hearing = tuple(o for o in hear.options if o in _OF_LISTENING)
     hear = replace(hear, options=of_hearing, streaming=False)
+    if hear.model is None and provider.kind == "service":
+        raise UnsupportedMedia(
+            f"{provider.name} has no model of its own for sound (name one with --audio-model)",
+            hint="add --audio-model MODEL",
+        )
     return Listening(call=_narrowed(hear, sends), sends=sends)
 
 

@@ -27,7 +27,7 @@ _SAFE: dict[str, tuple[str, ...]] = {
     "audio": ("audio/wav", "audio/mpeg", "audio/flac"),
     "image": ("image/jpeg", "image/png"),
 }
-"""What every server that was tried takes, the safest first (servers.md of the study, 2026-11)."""
+"""What every server that was tried takes, the safest first (2026-11)."""
 
 
 def step_down(

@@ -205,8 +205,7 @@ def _heard(
     unasked = native is not None and listener is None and not question.timed
     if video.has_sound is False or (native is not None and native.hears and unasked):
         return plan
-    named = listener is not None
-    instead = "" if named or provider.kind == "device" else _INSTEAD
+    instead = "" if listener is not None or provider.kind == "device" else _INSTEAD
     listening = None
     if native is not None and not native.answers and not question.timed:
         # It reads what it is shown, whatever it is told beside that.
@@ -216,7 +215,7 @@ def _heard(
     else:
         why = f"{(listener or provider).name} does not take sound"
         try:
-            listening = listen(video, question, listener or provider, named=named)
+            listening = listen(video, question, listener or provider)
         except (MediaTooLarge, UnsupportedMedia) as error:
             why = error.message
     if listening is not None:
