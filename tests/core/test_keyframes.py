@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -16,9 +18,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediasense import CorruptMedia, MediasenseError, UnsupportedMedia, UsageError
+from mediasense.media import stretches
 from mediasense.media.budget import Candidate, evenly, within_budget
 from mediasense.media.changes import is_more_than_a_cursor
 from mediasense.media.keyframes import KeyFrames, choose_key_frames
+from mediasense.media.looks import Group, Want
+from mediasense.media.packets import Packets
+from mediasense.media.stretches import LONGEST_SECONDS, looked_at_anyway, where_it_changed
+from mediasense.media.watching import Look, Watcher
 
 WIDTH, HEIGHT, FPS = 640, 368, 15
 Draw = Callable[[float], np.ndarray]
@@ -465,6 +472,105 @@ def test_no_damage_raises_anything_else(tmp_path, name, places, value, cut, ever
     assert all(frame.path.stat().st_size == frame.size for frame in result.frames)
 
 
+# --- which key frames are looked at --------------------------------------------------------------
+
+
+def looked_into(shown: list[int]) -> list[int]:
+    """The numbers of the key frames that are looked at in a stretch that shows these screens."""
+    between = range(1, len(shown) - 1)
+    found = where_it_changed(
+        0, between, len(shown) - 1, lambda at: at, lambda a, b: shown[a] != shown[b]
+    )
+    return [0, *found, len(shown) - 1]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5),
+)
+def test_every_change_that_lasts_to_the_end_of_a_stretch_is_found(lengths):
+    shown = [screen for screen, length in enumerate(lengths) for _ in range(length)] + [99]
+    seen = looked_into(shown)
+    assert seen == sorted(set(seen))
+    firsts = {shown.index(screen) for screen in set(shown)}
+    assert firsts <= set(seen)
+
+
+@given(length=st.integers(2, 200), change=st.integers(1, 199))
+def test_one_change_costs_few_looks_and_none_costs_none(length, change):
+    shown = [int(at >= change) for at in range(length)]
+    looks = looked_into(shown)
+    assert len(looks) <= 2 + (math.ceil(math.log2(length)) if change < length else 0)
+
+
+def still_groups(sizes: list[int], quiet: list[bool], every: float) -> tuple[list[Group], Packets]:
+    """A recording of nothing but key frames."""
+    groups = [
+        Group(first=at, end=at + 1, wants=(Want(time=at * every, since=0, until=0),), quiet=calm)
+        for at, calm in enumerate(quiet)
+    ]
+    packets = Packets(
+        times=np.arange(len(quiet)) * every,
+        sizes=np.array(sizes),
+        keys=np.ones(len(quiet), np.bool_),
+        end=len(quiet) * every,
+        damage="",
+    )
+    return groups, packets
+
+
+@given(
+    recording=st.lists(
+        st.tuples(st.sampled_from([10_000, 10_010, 10_400]), st.booleans()),
+        min_size=1,
+        max_size=60,
+    ),
+    every=st.sampled_from([0.5, 1.0, 2.0, 5.0, 12.0]),
+)
+def test_key_frames_are_passed_over_in_short_quiet_stretches_alone(recording, every):
+    sizes, quiet = ([row[column] for row in recording] for column in (0, 1))
+    groups, packets = still_groups(sizes, quiet, every)
+    anyway = looked_at_anyway(groups, packets)
+    assert anyway[0]
+    assert anyway[-1]
+    seen = [at for at, yes in enumerate(anyway) if yes]
+    for one, following in pairwise(seen):
+        if following > one + 1:
+            assert (following - one) * every <= LONGEST_SECONDS
+            assert all(quiet[one:following])
+            assert max(sizes[one:following]) - min(sizes[one:following]) <= 20
+
+
+def test_of_a_recording_that_stands_still_few_key_frames_are_looked_at():
+    groups, packets = still_groups([10_000] * 300, [True] * 300, 2.0)
+    assert sum(looked_at_anyway(groups, packets)) <= 80
+
+
+def test_what_stands_still_for_long_is_hardly_decoded(tmp_path, monkeypatch):
+    watchers: list[Watcher] = []
+    looks = Watcher.looks
+
+    def remember(self: Watcher, groups: list[Group]) -> Iterator[Look]:
+        watchers.append(self)
+        return looks(self, groups)
+
+    monkeypatch.setattr(Watcher, "looks", remember)
+    path = record(tmp_path / "a.mp4", steps((0, A)), 40, keys=1)
+    result = choose(path, tmp_path)
+    assert set(shows(result, [A, B])) == {0}
+    assert watchers[0].decoded < 20
+
+
+@pytest.mark.parametrize("at", [6, 7, 11])
+def test_what_changes_at_a_key_frame_of_a_quiet_stretch_is_found(tmp_path, monkeypatch, at):
+    """Also where sizes of key frames do not tell."""
+    monkeypatch.setattr(stretches, "_SAME_SIZE", 1.0)
+    draw = steps((0, A), (at, with_line(A)))
+    path = record(tmp_path / "a.mp4", draw, 20, keys=1, sc_threshold="0")
+    result = choose(path, tmp_path)
+    assert shows(result, [A, with_line(A)])[:2] == [0, 1]
+    assert result.frames[1].timestamp == pytest.approx(at, abs=0.01)
+
+
 # --- decisions -----------------------------------------------------------------------------------
 
 candidates = st.lists(
@@ -533,6 +639,17 @@ def blocks(*areas: tuple[int, int, int, int]) -> np.ndarray:
 )
 def test_more_than_a_cursor(areas, event, more):
     assert is_more_than_a_cursor(blocks(*areas), event=event) is more
+
+
+@pytest.mark.parametrize(
+    ("area", "more"), [((5, 5, 2, 3), False), ((5, 5, 3, 3), False), ((5, 5, 2, 5), True)]
+)
+def test_cursors_of_large_screens_are_no_words(area, more):
+    """They are drawn twice as large: a part of one may be wide and low."""
+    row, column, rows, columns = area
+    changed = np.zeros((135, 240), np.bool_)
+    changed[row : row + rows, column : column + columns] = True
+    assert is_more_than_a_cursor(changed, event=True) is more
 
 
 def test_importing_it_imports_nothing_heavy():

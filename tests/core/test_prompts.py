@@ -74,7 +74,7 @@ def test_one_frame_is_one_image():
 
 def test_a_contact_sheet_is_told_with_every_time_on_it():
     assert prompts.sheet_note([0, 2, 4.5], 2) == (
-        "0:00.0, 0:02.0, 0:04.5 (one sheet, 2 in a row, each with its time above it)"
+        "0:00.0, 0:02.0, 0:04.5 (one sheet, 2 in a row, each with its time below it)"
     )
 
 

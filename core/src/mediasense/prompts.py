@@ -61,7 +61,7 @@ def about_frames(prompt: str, notes: Sequence[str], said: str, part: str) -> str
 def sheet_note(times: Sequence[float], columns: int) -> str:
     """What a contact sheet shows."""
     listed = ", ".join(map(clock, times))
-    return f"{listed} (one sheet, {columns} in a row, each with its time above it)"
+    return f"{listed} (one sheet, {columns} in a row, each with its time below it)"
 
 
 def about_clip(prompt: str, said: str, part: str, begins: str) -> str:

@@ -30,8 +30,8 @@ _LARGE_SCREEN_ROWS = 100
 _CURSOR_PLACES = 4
 # Single blocks shimmer where compression is strong, and digits of a clock change.
 _SINGLE_BLOCKS = 8
-# Cursors and carets are higher than wide, a word is not.
-_WORD_ROWS, _WORD_COLUMNS = 2, 3
+# Cursors and carets are higher than wide, a word is not: it is wider than any part of a cursor.
+_WORD_ROWS, _WORD_COLUMNS, _LARGE_WORD_COLUMNS = 2, 3, 4
 
 
 def changed_blocks(
@@ -76,6 +76,7 @@ def is_more_than_a_cursor(blocks: NDArray[np.bool_], *, event: bool = False) -> 
     large = min(blocks.shape) > _LARGE_SCREEN_ROWS
     most_rows = _LARGE_CURSOR_ROWS if large else _CURSOR_ROWS
     most_columns = _LARGE_CURSOR_COLUMNS if large else _CURSOR_COLUMNS
+    word_columns = _LARGE_WORD_COLUMNS if large else _WORD_COLUMNS
     if blocks.sum() > _CURSOR_PLACES * most_rows * most_columns:
         return True
     left = {(int(row), int(column)) for row, column in zip(*blocks.nonzero(), strict=True)}
@@ -89,7 +90,7 @@ def is_more_than_a_cursor(blocks: NDArray[np.bool_], *, event: bool = False) -> 
             return True
         if places > _CURSOR_PLACES or singles > _SINGLE_BLOCKS:
             return True
-        if event and rows <= _WORD_ROWS and columns >= _WORD_COLUMNS:
+        if event and rows <= _WORD_ROWS and columns >= word_columns:
             return True
     return False
 

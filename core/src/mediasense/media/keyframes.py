@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediasense.errors import UsageError
-from mediasense.media.choosing import Candidate, Chooser, FrameReason, evenly, within_budget
+from mediasense.media.budget import Candidate, FrameReason, evenly, within_budget
+from mediasense.media.choosing import Chooser
 from mediasense.media.decoding import picture_track
 from mediasense.media.looks import Group, wants_at, wants_for_changes
 from mediasense.media.packets import Packets, read_packets
 from mediasense.media.recordings import open_recording
-from mediasense.media.stills import Still, StillSize, write_still
+from mediasense.media.stills import Still, StillSize, StillWriter, still_writer
 from mediasense.media.watching import Look, Watcher, nothing_decodes
 
 if TYPE_CHECKING:
@@ -89,7 +91,8 @@ def choose_key_frames(
     the one chosen before it, if that shows the same and is no older than 10 seconds.
 
     Packets are read without decoding them: their sizes say where the picture changes. Decoded are
-    key frames, and what follows them up to where something stands that no key frame shows.
+    key frames, and what follows them up to where something stands that no key frame shows. Where
+    nothing changes by the sizes, that is one key frame in 8 seconds, unless two of them differ.
 
     Args:
         source: The recording.
@@ -123,8 +126,8 @@ def choose_key_frames(
     if not len(packets.times):
         raise nothing_decodes(packets.damage)
     part = _Part.of(packets, start, end)
-    with open_recording(source, str(source)) as container:
-        watching = _Watching(container, packets, part, folder, size, report)
+    with open_recording(source, str(source)) as container, still_writer(folder, size) as writer:
+        watching = _Watching(container, packets, part, writer, report)
         if every is not None:
             return watching.regularly(every, most)
         return watching.changes(most, blocks)
@@ -173,14 +176,12 @@ class _Watching:
         container: InputContainer,
         packets: Packets,
         part: _Part,
-        folder: Path,
-        size: StillSize,
+        writer: StillWriter,
         report: Callable[[float], None],
     ) -> None:
         self._packets = packets
         self._part = part
-        self._folder = folder
-        self._size = size
+        self._writer = writer
         self._report = report
         self._watcher = Watcher(
             container, packets, lambda share: report(_READING + (1 - _READING) * share)
@@ -190,10 +191,8 @@ class _Watching:
         """One picture each so many seconds."""
         moments = evenly(self._part.start, self._part.end, every, most)
         groups = wants_at(self._packets, moments)
-        frames = [
-            _key_frame(look.want.time, "asked", self._write(look))
-            for look in self._watcher.looks(groups)
-        ]
+        written = [(look.want.time, self._write(look)) for look in self._watcher.looks(groups)]
+        frames = [_key_frame(time, "asked", still.result()) for time, still in written]
         return self._result(frames, len(frames), "at regular times")
 
     def changes(self, most: int, blocks: float) -> KeyFrames:
@@ -201,7 +200,7 @@ class _Watching:
         part = self._part
         coverage = max(_COVERAGE_SECONDS, (part.end - part.start) / most)
         groups = wants_for_changes(self._packets, blocks, coverage, part.start, part.end)
-        chooser: Chooser[Look, Still] = Chooser(
+        chooser: Chooser[Look, Future[Still]] = Chooser(
             keep=self._write, coverage=coverage, most=most, drop=_remove
         )
         for look in self._watcher.looks(groups):
@@ -211,11 +210,11 @@ class _Watching:
         chooser.finish()
         chosen = within_budget(chooser.candidates, most)
         _remove_others(chooser.candidates, chosen)
-        frames = [_key_frame(c.timestamp, c.reason, c.kept) for c in chosen]
+        frames = [_key_frame(c.timestamp, c.reason, c.kept.result()) for c in chosen]
         return self._result(frames, chooser.worthwhile, _method(groups))
 
-    def _write(self, look: Look) -> Still:
-        return write_still(look.frame, self._folder, self._size)
+    def _write(self, look: Look) -> Future[Still]:
+        return self._writer.write(look.frame)
 
     def _result(self, frames: list[KeyFrame], worthwhile: int, method: str) -> KeyFrames:
         if not frames:
@@ -230,14 +229,16 @@ class _Watching:
         )
 
 
-def _remove(still: Still) -> None:
-    still.path.unlink(missing_ok=True)
+def _remove(still: Future[Still]) -> None:
+    still.result().path.unlink(missing_ok=True)
 
 
-def _remove_others(all_of_them: list[Candidate[Still]], chosen: list[Candidate[Still]]) -> None:
-    stay = {candidate.kept.path for candidate in chosen}
+def _remove_others(
+    all_of_them: list[Candidate[Future[Still]]], chosen: list[Candidate[Future[Still]]]
+) -> None:
+    stay = {id(candidate) for candidate in chosen}
     for candidate in all_of_them:
-        if candidate.kept.path not in stay:
+        if id(candidate) not in stay:
             _remove(candidate.kept)
 
 

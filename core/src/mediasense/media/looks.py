@@ -10,42 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mediasense.media.spans import SETTLED_SECONDS, Busy, Run, Span
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mediasense.media.packets import Packets
-
-STANDS_SECONDS = 0.8
-"""What changes again sooner was on its way to something, or did not last."""
 
 LOOKS_A_SECOND = 4
 
 _NEAREST_KEYS = 0.5
-_SETTLED_SECONDS = 0.3
-_PATIENCE_SECONDS = 3.0
 _ONE_GROUP_SECONDS = 4.0
 _FLOOR_GROUPS = 3
-# So soon after a key frame encoders make better what it left coarse, at a small part of its bytes.
-_REFINING_SECONDS = 0.25
-_REFINING_SHARE = 0.01
-_FEW_A_SECOND = 5.0
 # Where even the smallest packets are such a share of a key frame, sizes tell nothing.
 _RESTLESS_SHARE, _RESTLESS_BYTES = 0.04, 256
 _EVENT_SECONDS = 1.0
 _IRREGULAR = 0.015  # of a second: less than a frame
 _COMMON_SHARE = 0.1
-
-# Bytes above those of a still picture, against the bytes that a block of the key frame takes. A
-# cursor takes 10 blocks' worth at most, a status text of 80 by 16 pixels 16 or more.
-_WEAK = 4.0
-_STRONG = 12.0
-_LEAST_WEAK, _LEAST_STRONG = 16, 64
-# A cursor that moves makes all packets larger: what changes then must stand out, or be large.
-_OUTSTANDING, _CERTAIN, _ENDING = 2.5, 4.0, 0.5
-_AROUND = 15  # packets, half a second or so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +53,7 @@ class Group:
         first, end: Their numbers; ``end`` is that of the next group's first.
         wants: In order of time; without any nothing is decoded.
         if_differs: What to look at too when the next group begins with another picture.
+        quiet: Whether nothing in it says that the next key frame shows anything else.
         dense: Why all of it is looked at, several times a second; ``""`` where it is not.
         sparse: Whether it has few frames a second, each of which may stand long.
     """
@@ -80,6 +62,7 @@ class Group:
     end: int
     wants: tuple[Want, ...] = ()
     if_differs: tuple[Want, ...] = ()
+    quiet: bool = False
     dense: str = ""
     sparse: bool = False
 
@@ -131,14 +114,14 @@ def wants_for_changes(
         end: Where it ends.
     """
     groups = _within(packets, groups_of(packets), start, end)
-    spans = [_Span.of(packets, group) for group in groups]
+    spans = [Span.of(packets, group.first, group.end) for group in groups]
     usual = _usual_interval(packets)
     planned: list[Group] = []
     before = _Before()
     for at, (group, span) in enumerate(zip(groups, spans, strict=True)):
         near = spans[max(0, at - _FLOOR_GROUPS) : at + _FLOOR_GROUPS + 1]
         floor = min(other.floor for other in near)
-        busy = _Busy.of(span, floor, blocks, moving=before.moving)
+        busy = Busy.of(span, floor, blocks, moving=before.moving)
         final = at + 1 == len(groups)
         regular = not final and span.last_interval >= usual - _IRREGULAR
         planned.append(
@@ -184,136 +167,13 @@ def _clipped(group: Group, start: float, end: float) -> Group:
             inside.insert(0, replace(before[-1], time=start))
         return tuple(replace(w, since=max(start, w.since)) for w in inside)
 
-    return replace(group, wants=clip(group.wants), if_differs=clip(group.if_differs))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Span:
-    """The packets of a group in the order in which they are shown."""
-
-    times: NDArray[np.float64]
-    sizes: NDArray[np.int64]
-    inner_keys: NDArray[np.bool_]
-    key_size: int
-    end: float
-    floor: float
-
-    @classmethod
-    def of(cls, packets: Packets, group: Group) -> _Span:
-        import numpy as np
-
-        part = slice(group.first, group.end)
-        order = np.argsort(packets.times[part], kind="stable")
-        times, sizes = packets.times[part][order], packets.sizes[part][order]
-        keys = packets.keys[part].copy()
-        keys[0] = False
-        others = packets.sizes[part][1:][~keys[1:]]
-        after = packets.end if group.end == len(packets.times) else packets.times[group.end]
-        return cls(
-            times=times,
-            sizes=np.where(order == 0, 0, sizes),  # the key frame itself is looked at anyway
-            inner_keys=keys[order],
-            key_size=int(packets.sizes[group.first]),
-            end=max(float(after), float(times[-1])),
-            floor=float(np.percentile(others, 10)) if len(others) else np.inf,
-        )
-
-    @property
-    def start(self) -> float:
-        return float(self.times[0])
-
-    @property
-    def seconds(self) -> float:
-        return self.end - self.start
-
-    @property
-    def last_interval(self) -> float:
-        """From the last key frame to that of the next group."""
-        last = self.times[self.inner_keys]
-        return self.end - (float(last[-1]) if len(last) else self.start)
-
-    @property
-    def sparse(self) -> bool:
-        return len(self.times) < _FEW_A_SECOND * self.seconds
-
-    def settled(self, run: _Run) -> float:
-        """A little after a run of changes."""
-        return min(run.end + _SETTLED_SECONDS, float(self.times[-1]))
-
-    def several_a_second(self, start: float, end: float, busy: _Busy) -> Iterator[Want]:
-        """What is on screen at the end of each quarter of a second that brought anything."""
-        import numpy as np
-
-        low, high = np.searchsorted(self.times, [start, end])
-        times = self.times[low : high + 1]
-        cells = np.floor(times * LOOKS_A_SECOND)
-        lasts = np.flatnonzero(np.append(cells[1:] != cells[:-1], True))
-        for index in lasts:
-            after = low + index + 1
-            until = float(self.times[after]) if after < len(self.times) else self.end
-            time = float(times[index])
-            event = busy.changes(time - _EVENT_SECONDS, time)
-            yield Want(time=time, since=time, until=until, event=event)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Larger packets, none of them long after the one before."""
-
-    start: float
-    end: float
-
-    @property
-    def long(self) -> bool:
-        return self.end - self.start > _PATIENCE_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class _Busy:
-    """Where packets are larger than those of a still picture, and much larger."""
-
-    floor: float
-    weak: list[_Run]
-    strong: list[_Run]
-
-    @classmethod
-    def of(cls, span: _Span, floor: float, blocks: float, *, moving: bool) -> _Busy:
-        above = span.sizes - min(floor, 1e18)
-        a_block = span.key_size / blocks
-        least = max(_LEAST_STRONG, _STRONG * a_block)
-        outstanding = (above > _OUTSTANDING * _around(above)) | (above > _CERTAIN * least)
-        strong = ((above > least) & outstanding) | span.inner_keys
-        weak = (above > max(_LEAST_WEAK, _WEAK * a_block)) | strong
-        refined = (span.times < span.start + _REFINING_SECONDS) & ~span.inner_keys
-        if not moving and above[refined].sum() < _REFINING_SHARE * span.key_size:
-            strong &= ~refined
-            weak &= ~refined
-        # What begins strong ends with what still stands out: the last letters of a line.
-        ending = (above > _ENDING * least) & outstanding & weak
-        began = span.times[strong]
-        runs = [
-            run
-            for run in _runs(span.times[strong | ending])
-            if ((began >= run.start) & (began <= run.end)).any()
-        ]
-        return cls(floor, _runs(span.times[weak]), runs)
-
-    def changes(self, start: float, end: float) -> bool:
-        """Whether anything changes much in these seconds."""
-        return any(start <= run.end and run.start <= end for run in self.strong)
-
-
-def _around(sizes: NDArray[Any]) -> NDArray[np.float64]:
-    """The middle one of the sizes before each, or of those after it if that is larger."""
-    import numpy as np
-
-    padded = np.pad(sizes, _AROUND, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, _AROUND)
-    middles = np.median(windows, axis=1)
-    around: NDArray[np.float64] = np.maximum(
-        middles[: len(sizes)], middles[_AROUND + 1 : _AROUND + 1 + len(sizes)]
+    whole = not group.wants or start <= group.wants[0].time
+    return replace(
+        group,
+        wants=clip(group.wants),
+        if_differs=clip(group.if_differs),
+        quiet=group.quiet and whole,
     )
-    return around
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,8 +191,8 @@ class _Before:
     moving: bool = False
 
     @classmethod
-    def of(cls, span: _Span, busy: _Busy, *, regular: bool) -> _Before:
-        moving = any(span.end - run.end < _SETTLED_SECONDS for run in busy.weak[-1:])
+    def of(cls, span: Span, busy: Busy, *, regular: bool) -> _Before:
+        moving = any(span.end - run.end < SETTLED_SECONDS for run in busy.weak[-1:])
         told = regular and not moving and busy.strong
         return cls(
             since=busy.strong[-1].end if told else None,
@@ -341,21 +201,10 @@ class _Before:
         )
 
 
-def _runs(times: NDArray[np.float64]) -> list[_Run]:
-    import numpy as np
-
-    if not len(times):
-        return []
-    gaps = np.flatnonzero(np.diff(times) > STANDS_SECONDS)
-    starts = times[np.append(0, gaps + 1)]
-    ends = times[np.append(gaps, len(times) - 1)]
-    return [_Run(float(a), float(b)) for a, b in zip(starts, ends, strict=True)]
-
-
 def _plan(
     group: Group,
-    span: _Span,
-    busy: _Busy,
+    span: Span,
+    busy: Busy,
     before: _Before,
     *,
     final: bool,
@@ -370,19 +219,17 @@ def _plan(
         until=busy.strong[0].start if busy.strong else span.end,
         event=before.event,
     )
+    quiet = regular and not busy.strong
     if span.seconds <= _NEAREST_KEYS * 1.5 and not final:
-        return replace(group, wants=(first,))
+        return replace(group, wants=(first,), quiet=quiet)
     if dense := _why_dense(span, busy.floor, alone=alone):
         first = replace(first, until=first.time)
-        wants = _in_order([first, *span.several_a_second(span.start, span.end, busy)])
+        wants = _in_order([first, *_several_a_second(span, Run(span.start, span.end), busy)])
         return replace(group, wants=wants, dense=dense, sparse=span.sparse)
     all_strong = _after(span, busy.strong, event=True)
     all_any = _after(span, busy.weak, event=False)
     inside = [
-        want
-        for run in busy.strong
-        if run.long
-        for want in span.several_a_second(run.start, run.end, busy)
+        want for run in busy.strong if run.long for want in _several_a_second(span, run, busy)
     ]
     covering = [
         Want(time=span.start + n * coverage, since=span.start, until=span.end)
@@ -399,13 +246,16 @@ def _plan(
     reach = max([w.time for w in (*needed, *inside, *covering)], default=span.start)
     among = [w for w in all_any if w.time <= reach]
     wants = _in_order([first, *needed, *among, *inside, *covering])
-    spare: list[Want] = []
-    if not busy.strong:
-        spare = all_any[:-1] if regular else []
-    return replace(group, wants=wants, if_differs=_in_order([first, *spare]) if spare else ())
+    spare = all_any[:-1] if quiet else []
+    return replace(
+        group,
+        wants=wants,
+        if_differs=_in_order([first, *spare]) if spare else (),
+        quiet=quiet and len(wants) == 1,
+    )
 
 
-def _why_dense(span: _Span, floor: float, *, alone: bool) -> str:
+def _why_dense(span: Span, floor: float, *, alone: bool) -> str:
     """Why packets do not tell enough of where to look; ``""`` when they do."""
     if span.sparse:
         return "there are few in a second"
@@ -416,7 +266,7 @@ def _why_dense(span: _Span, floor: float, *, alone: bool) -> str:
     return ""
 
 
-def _after(span: _Span, runs: list[_Run], *, event: bool) -> list[Want]:
+def _after(span: Span, runs: list[Run], *, event: bool) -> list[Want]:
     """A look after each run: there it stands until the next, or until the group ends."""
     return [
         Want(
@@ -427,6 +277,22 @@ def _after(span: _Span, runs: list[_Run], *, event: bool) -> list[Want]:
         )
         for at, run in enumerate(runs)
     ]
+
+
+def _several_a_second(span: Span, run: Run, busy: Busy) -> Iterator[Want]:
+    """What is on screen at the end of each quarter of a second that brought anything."""
+    import numpy as np
+
+    low, high = np.searchsorted(span.times, [run.start, run.end])
+    times = span.times[low : high + 1]
+    cells = np.floor(times * LOOKS_A_SECOND)
+    lasts = np.flatnonzero(np.append(cells[1:] != cells[:-1], True))
+    for index in lasts:
+        after = low + index + 1
+        until = float(span.times[after]) if after < len(span.times) else span.end
+        time = float(times[index])
+        event = busy.changes(time - _EVENT_SECONDS, time)
+        yield Want(time=time, since=time, until=until, event=event)
 
 
 def _in_order(wants: Sequence[Want]) -> tuple[Want, ...]:

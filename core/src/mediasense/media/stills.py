@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +37,39 @@ class Still:
     size: int
     width: int
     height: int
+
+
+class StillWriter:
+    """Writes pictures while the next ones are decoded."""
+
+    def __init__(self, pool: ThreadPoolExecutor, folder: Path, limit: StillSize) -> None:
+        self._pool = pool
+        self._folder = folder
+        self._limit = limit
+        self._latest: Future[Still] | None = None
+
+    def write(self, frame: av.VideoFrame) -> Future[Still]:
+        """Write a frame soon. No more than one waits: decoded frames are large.
+
+        Raises:
+            MediaTooLarge: The one before it does not fit.
+        """
+        if self._latest is not None:
+            self._latest.result()
+        self._latest = self._pool.submit(write_still, frame, self._folder, self._limit)
+        return self._latest
+
+
+@contextmanager
+def still_writer(folder: Path, limit: StillSize) -> Iterator[StillWriter]:
+    """What writes pictures beside everything else; all are written at the end.
+
+    Args:
+        folder: Where they go.
+        limit: What each must fit into.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        yield StillWriter(pool, folder, limit)
 
 
 def write_still(frame: av.VideoFrame, folder: Path, limit: StillSize) -> Still:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ from mediasense.media.changes import changed_blocks, is_more_than_a_cursor
 from mediasense.media.decoding import HINT, small_luma
 from mediasense.media.looks import Group, Want
 from mediasense.media.packets import Packets, picture_packets
+from mediasense.media.stretches import looked_at_anyway, where_it_changed
 
 if TYPE_CHECKING:
     import av
     import numpy as np
     from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 # A group held until it is known whether it must be decoded; a larger one is decoded at once.
 _HELD_BYTES = 64 * 1024 * 1024
+# Key frames that are decoded together: enough for a few processors, and little memory.
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +44,37 @@ class Look:
     want: Want
     luma: NDArray[np.uint8]
     frame: av.VideoFrame
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Held:
+    """A group of which what may be needed was read.
+
+    Attributes:
+        group: It.
+        anyway: Whether it is looked at in any case.
+        only_key: Whether its key frame is all that it is looked at for.
+        compared: Whether its key frame tells something of the groups before it.
+        packets: From its key frame on.
+        needed: How many packets to decode for what is wanted in any case.
+        rest: Further packets that are needed, read while they are decoded.
+        key: Its key frame, once it was looked at; ``None`` too where that cannot be decoded.
+        last: The last look at it.
+    """
+
+    group: Group
+    anyway: bool
+    only_key: bool
+    compared: bool
+    packets: list[_Packet]
+    needed: int
+    rest: Iterator[_Packet]
+    key: Look | None = None
+    last: Look | None = None
+
+    def forget(self) -> None:
+        """Let its pictures go."""
+        self.key = self.last = None
 
 
 class Watcher:
@@ -67,26 +103,125 @@ class Watcher:
         self.decoded = 0
 
     def looks(self, groups: list[Group]) -> Iterator[Look]:
-        """Look wherever the groups want it, each moment once."""
+        """Look wherever the groups want it, each moment once.
+
+        Key frames within a quiet stretch are passed over, unless its ends differ.
+        """
+        before: _Held | None = None
+        passed: list[_Held] = []
+        for batch in self._batches(groups):
+            self._alive(batch[0].group.first / len(self._packets.times))
+            self._look_at_keys([h for h in batch if h.anyway and (h.only_key or h.compared)])
+            for held in batch:
+                if not held.anyway:
+                    passed.append(held)
+                    continue
+                yield from self._up_to(before, passed, held)
+                before, passed = held, []
+        if passed:  # the file ends sooner than it did
+            self._look_at_keys(passed[-1:])
+            yield from self._up_to(before, passed[:-1], passed[-1])
+
+    def _batches(self, groups: list[Group]) -> Iterator[list[_Held]]:
+        """Groups whose key frames are looked at together; one that is decoded on ends a batch."""
+        wanted = [self._bounded(group) for group in groups if group.wants]
         numbered = enumerate(self._all_packets())
-        unsure: Group | None = None
-        held: list[_Packet] = []
-        latest: Look | None = None
-        for group in map(self._bounded, (group for group in groups if group.wants)):
-            members = _members(numbered, group.first, self._stop(group, group.if_differs))
-            head = next(members, None)
-            if head is None:
-                return
-            self._alive(group.first / len(self._packets.times))
-            if unsure is not None and latest is not None and self._is_new(head, latest):
-                yield from self._run(held, unsure, unsure.if_differs[1:])
-            packets: Iterable[_Packet] = chain([head], members)
-            unsure, held = None, []
-            if group.if_differs:
-                unsure, held = group, list(packets)
-                packets = held[: self._stop(group, ()) - group.first + 1]
-            for latest in self._run(packets, group, group.wants):
-                yield latest
+        batch: list[_Held] = []
+        previous: _Held | None = None
+        size = 0
+        for group, anyway in zip(wanted, looked_at_anyway(wanted, self._packets), strict=True):
+            held = self._read(numbered, group, anyway or size > _HELD_BYTES, previous)
+            if held is None:
+                break
+            batch.append(held)
+            previous = held
+            size += sum(packet.size for packet in held.packets)
+            full = size > _HELD_BYTES or sum(h.anyway for h in batch) >= _AT_ONCE
+            if full or not held.only_key:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _read(
+        self,
+        numbered: Iterator[tuple[int, _Packet]],
+        group: Group,
+        anyway: bool,
+        previous: _Held | None,
+    ) -> _Held | None:
+        needed = self._stop(group, ())
+        members = _members(numbered, group.first, self._stop(group, group.if_differs))
+        head = next(members, None)
+        if head is None:
+            return None
+        return _Held(
+            group=group,
+            anyway=anyway,
+            only_key=needed == group.first,
+            compared=previous is not None
+            and (not previous.anyway or bool(previous.group.if_differs)),
+            packets=[head, *(members if group.if_differs else ())],
+            needed=needed - group.first + 1,
+            rest=members,
+        )
+
+    def _up_to(self, before: _Held | None, passed: list[_Held], held: _Held) -> Iterator[Look]:
+        """What came between two groups, and all that is wanted of the second."""
+        if before is not None:
+            yield from self._between(before, passed, held)
+            before.forget()
+        if not held.only_key:
+            packets = chain(held.packets[: held.needed], held.rest)
+            for look in self._run(packets, held.group, held.group.wants):
+                held.last = look
+                yield look
+        elif held.key is not None:
+            held.last = held.key
+            yield held.key
+
+    def _between(self, before: _Held, passed: list[_Held], after: _Held) -> Iterator[Look]:
+        """What stands between two groups, where they differ."""
+        latest = before
+        found = where_it_changed(before, passed, after, self._looked_at, _differ)
+        for held in chain(found, [after]):
+            further = latest.group.if_differs[1:]
+            if further and _differ(latest, held):
+                yield from self._run(latest.packets, latest.group, further)
+            latest.forget()
+            if held is not after and held.key is not None:
+                yield held.key
+            latest = held
+
+    def _looked_at(self, held: _Held) -> _Held:
+        self._look_at_keys([held])
+        held.last = held.key
+        return held
+
+    def _look_at_keys(self, several: list[_Held]) -> None:
+        """Decode key frames by themselves, at once if that can be: it uses all processors."""
+        moments = {held.packets[0].pts for held in several}
+        frames: dict[int | None, av.VideoFrame] = {}
+        if len(several) > 1 and len(moments) == len(several) and None not in moments:
+            frames = {frame.pts: frame for frame in self._together([h.packets[0] for h in several])}
+        for held in several:
+            frame = frames.pop(held.packets[0].pts, None) or self._alone(held)
+            if frame is not None:
+                self.decoded += 1
+                held.key = self._look(held.group.wants[0], frame)
+
+    def _together(self, keys: list[_Packet]) -> Iterator[av.VideoFrame]:
+        """Key frames that need nothing that is between them; not all, where a decoder fails."""
+        import av
+
+        context = self._fresh(sparse=False)
+        with suppress(av.FFmpegError):
+            for packet in (*keys, None):
+                yield from context.decode(packet)
+
+    def _alone(self, held: _Held) -> av.VideoFrame | None:
+        frames = [frame for _, frame in self._decode(held.packets[:1], held.group)]
+        return frames[-1] if frames else None
 
     def _bounded(self, group: Group) -> Group:
         """A group too large to be held until it is known whether it is needed is looked at."""
@@ -111,14 +246,15 @@ class Watcher:
         import numpy as np
 
         latest = max(want.time for want in (*group.wants, *further))
-        needed = np.flatnonzero(self._packets.times[group.first : group.end] <= latest)
+        times = self._packets.times[group.first : group.end]
+        # What is shown before the key frame is stored after it, and belongs to the group before.
+        needed = np.flatnonzero((times <= latest) & (times >= times[0]))
         return group.first + (int(needed[-1]) if len(needed) else 0)
 
     def _run(
         self, packets: Iterable[_Packet], group: Group, wants: tuple[Want, ...]
     ) -> Iterator[Look]:
         """Decode packets that begin with a key frame, and look at what is on screen when."""
-        self._stream.codec_context.skip_frame = "DEFAULT" if group.sparse else "NONREF"
         left = list(reversed(wants))
         current: av.VideoFrame | None = None
         for time, frame in self._decode(packets, group):
@@ -136,9 +272,7 @@ class Watcher:
         """Frames, and when each is shown."""
         import av
 
-        context = self._stream.codec_context
-        if context.is_open:
-            context.flush_buffers()
+        context = self._fresh(sparse=group.sparse)
         shown: dict[int, float] = {}
         time = float(self._packets.times[group.first])
         for number, packet in enumerate(chain(packets, [None]), group.first):
@@ -158,24 +292,23 @@ class Watcher:
                 time = max(time, told)
                 yield time, frame
 
+    def _fresh(self, *, sparse: bool) -> VideoCodecContext:
+        """The decoder, ready for a key frame."""
+        context = self._stream.codec_context
+        if context.is_open:
+            context.flush_buffers()
+        context.skip_frame = "DEFAULT" if sparse else "NONREF"
+        return context
+
     def _look(self, want: Want, frame: av.VideoFrame) -> Look:
         return Look(want, small_luma(frame, self._shrinker), frame)
 
-    def _is_new(self, key: _Packet, latest: Look) -> bool:
-        """Whether a key frame shows another screen; also when it cannot be decoded."""
-        import av
 
-        context = self._stream.codec_context
-        context.flush_buffers()
-        try:
-            frames = [*context.decode(key), *context.decode(None)]
-        except av.FFmpegError:
-            return True
-        self.decoded += len(frames)
-        if not frames:
-            return True
-        blocks = changed_blocks(latest.luma, small_luma(frames[0], self._shrinker))
-        return is_more_than_a_cursor(blocks)
+def _differ(before: _Held, after: _Held) -> bool:
+    """Whether a key frame shows another screen than what was seen before; or is broken."""
+    if before.last is None or after.key is None:
+        return True
+    return is_more_than_a_cursor(changed_blocks(before.last.luma, after.key.luma))
 
 
 def _members(numbered: Iterator[tuple[int, _Packet]], first: int, last: int) -> Iterator[_Packet]:
