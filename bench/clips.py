@@ -81,19 +81,19 @@ def _status(field: str) -> int:
 
 
 def copy(source: Path, folder: Path) -> None:
-    from mediasense.media.clips import copy_clips
+    from mediasense.media.recordings.clips import copy_clips
 
     copy_clips(source, folder, max_bytes=None, max_seconds=None)
 
 
 def cut(source: Path, folder: Path) -> None:
-    from mediasense.media.clips import copy_clips
+    from mediasense.media.recordings.clips import copy_clips
 
     copy_clips(source, folder, max_bytes=20 * MIB, max_seconds=120)
 
 
 def encode(source: Path, folder: Path) -> None:
-    from mediasense.media.clips import encode_clip
+    from mediasense.media.recordings.clips import encode_clip
 
     encode_clip(source, folder, max_bytes=None)
 
@@ -115,7 +115,7 @@ WORK: dict[str, Callable[[Path, Path], None]] = {
 def measure(work: str, source: str, folder: str) -> None:
     import numpy as np  # noqa: F401
 
-    import mediasense.media.clips  # noqa: F401
+    import mediasense.media.recordings.clips  # noqa: F401
 
     Path("/proc/self/clear_refs").write_text("5")
     before, start = _status("VmRSS"), time.perf_counter()

@@ -24,12 +24,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from mediasense.media.decoder import Decoder, Limits
+from mediasense.media.isolation.decoder import Decoder, Limits
 
 PROGRAM = """
 from functools import partial
 from pathlib import Path
-from mediasense.media.decoder import decode, warm_up
+from mediasense.media.isolation.decoder import decode, warm_up
 from mediasense.media.recordings import inspect_recording
 call = partial(inspect_recording, source=Path({source!r}), name="it")
 {before}

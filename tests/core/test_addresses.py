@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediasense.errors import MediasenseError, UnsafeEndpoint, UsageError
-from mediasense.media.addresses import display_url, is_loopback, is_public, parse_link
+from mediasense.media.fetch.addresses import display_url, is_loopback, is_public, parse_link
 
 PUBLIC = [
     "1.1.1.1",

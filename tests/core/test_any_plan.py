@@ -21,8 +21,8 @@ from mediasense import (
     UsageError,
     VideoLimits,
 )
-from mediasense.media.encoders import fitting_samples
-from mediasense.media.resampling import RATE
+from mediasense.media.sound.encoders import fitting_samples
+from mediasense.media.sound.resampling import RATE
 from mediasense.planning import Plan, can_take, make_plan, passes_on
 from mediasense.planning.frames import SINGLE_CALLS, arrange
 from mediasense.planning.images import MAX_CALLS

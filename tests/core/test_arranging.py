@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasense import ImageLimits, Media
+from mediasense.media.images.sheets import sheet_grid
 from mediasense.media.keyframes import KeyFrame
-from mediasense.media.sheets import sheet_grid
 from mediasense.parts import grouped, thinned
 from mediasense.planning.frames import (
     MAX_FRAMES,

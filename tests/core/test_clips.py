@@ -22,9 +22,9 @@ from mediasense.errors import (
     UnsupportedMedia,
     UsageError,
 )
-from mediasense.media import clips
-from mediasense.media.clips import can_copy, copy_clips, encode_clip, encoded_bytes
-from mediasense.media.cuts import Groups, choose_cuts
+from mediasense.media.recordings import clips
+from mediasense.media.recordings.clips import can_copy, copy_clips, encode_clip, encoded_bytes
+from mediasense.media.recordings.cuts import Groups, choose_cuts
 from mediasense.types import RecordingFacts
 
 SIZE = (64, 48)

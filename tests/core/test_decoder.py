@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 
 from mediasense import errors
 from mediasense.errors import ConfigError, CorruptMedia, MediasenseError, MediaTooLarge
-from mediasense.media import wire
-from mediasense.media.child import _RAISED
-from mediasense.media.decoder import Decoder, DecoderError, Limits, decode
+from mediasense.media.isolation import wire
+from mediasense.media.isolation.child import _RAISED
+from mediasense.media.isolation.decoder import Decoder, DecoderError, Limits, decode
 from mediasense.media.recordings import inspect_recording
 from mediasense.types import Box, Segment
 
@@ -314,7 +314,7 @@ def test_without_a_program_to_start_it_says_what_to_do(decoder, decoys, monkeypa
 
 
 def test_a_child_that_does_not_start_is_no_fault_of_the_media(decoder, decoys, monkeypatch):
-    monkeypatch.setattr("mediasense.media.child._BOOT", "import nowhere")
+    monkeypatch.setattr("mediasense.media.isolation.child._BOOT", "import nowhere")
     with pytest.raises(
         ConfigError, match=r"does not start: ModuleNotFoundError.*'nowhere'.*ISOLATION=off"
     ):
@@ -594,7 +594,7 @@ def test_the_core_alone_is_enough(site):
 from functools import partial
 from pathlib import Path
 from mediasense.errors import MediasenseError
-from mediasense.media.decoder import decode
+from mediasense.media.isolation.decoder import decode
 from mediasense.media.recordings import inspect_recording
 try:
     decode(partial(inspect_recording, source=Path("nowhere"), name="it"))
@@ -629,7 +629,7 @@ def test_a_child_that_was_started_early_is_used(decoder, decoys, monkeypatch):
 def test_a_failure_to_start_early_is_told_when_it_matters(
     decoder, decoys, monkeypatch, name, value
 ):
-    monkeypatch.setattr(f"mediasense.media.child.{name}", value)
+    monkeypatch.setattr(f"mediasense.media.isolation.child.{name}", value)
     decoder.warm_up()
     with pytest.raises(ConfigError):
         decoder.decode(partial(decoys.pid))
@@ -731,7 +731,7 @@ sys.path[:] = {path!r}
 from functools import partial
 from pathlib import Path
 import decoys
-from mediasense.media.decoder import Decoder
+from mediasense.media.isolation.decoder import Decoder
 decoder = Decoder(prefixes=("decoys",))
 {do}
 """

@@ -31,9 +31,8 @@ from mediasense.errors import (
     UnsafeEndpoint,
     UsageError,
 )
-from mediasense.media import sockets
-from mediasense.media.addresses import is_public, parse_link
-from mediasense.media.fetch import download, read_data_uri, spool
+from mediasense.media.fetch import download, read_data_uri, sockets, spool
+from mediasense.media.fetch.addresses import is_public, parse_link
 
 BODY = bytes(range(256)) * 4096
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from mediasense import UnsupportedMedia
-from mediasense.media.fitting import (
+from mediasense.media.images.fitting import (
     MADE,
     MOST_FRAMES,
     ImageFit,

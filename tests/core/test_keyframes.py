@@ -18,14 +18,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediasense import CorruptMedia, MediasenseError, UnsupportedMedia, UsageError
-from mediasense.media import stretches
-from mediasense.media.budget import Candidate, evenly, within_budget
 from mediasense.media.changes import is_more_than_a_cursor
-from mediasense.media.keyframes import KeyFrames, choose_key_frames
-from mediasense.media.looks import Group, Want
-from mediasense.media.packets import Packets
-from mediasense.media.stretches import LONGEST_SECONDS, looked_at_anyway, where_it_changed
-from mediasense.media.watching import Look, Watcher
+from mediasense.media.keyframes import KeyFrames, choose_key_frames, stretches
+from mediasense.media.keyframes.budget import Candidate, evenly, within_budget
+from mediasense.media.keyframes.looks import Group, Want
+from mediasense.media.keyframes.packets import Packets
+from mediasense.media.keyframes.stretches import LONGEST_SECONDS, looked_at_anyway, where_it_changed
+from mediasense.media.keyframes.watching import Look, Watcher
 
 WIDTH, HEIGHT, FPS = 640, 368, 15
 Draw = Callable[[float], np.ndarray]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from mediasense import CorruptMedia, MediasenseError, UnsupportedMedia
 from mediasense.media.images import inspect_image
-from mediasense.media.metadata import Notes, read_exif, strip_metadata
+from mediasense.media.images.metadata import Notes, read_exif, strip_metadata
 
 SECRET = b"SECRET"
 PLACE = b"GPSLatitude SECRET"

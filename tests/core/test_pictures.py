@@ -16,9 +16,9 @@ from PIL import Image, ImageCms, ImageDraw
 from pillow_heif import register_heif_opener
 
 from mediasense import CorruptMedia, MediaNotFound, MediasenseError, MediaTooLarge
-from mediasense.media.fitting import ImageFit, fit_image
 from mediasense.media.images import inspect_image
-from mediasense.media.pictures import Prepared, prepare_image
+from mediasense.media.images.fitting import ImageFit, fit_image
+from mediasense.media.images.pictures import Prepared, prepare_image
 from mediasense.media.sniff import sniff
 
 register_heif_opener()  # to write them

@@ -22,7 +22,7 @@ from mediasense import (
     UsageError,
     VideoLimits,
 )
-from mediasense.media.clips import encoded_bytes
+from mediasense.media.recordings.clips import encoded_bytes
 from mediasense.planning import Plan, can_take, make_plan, passes_on
 from mediasense.planning.plans import ClipWork, FrameWork, ImageWork, SoundWork, WholeFile
 from mediasense.planning.sounds import HEAR

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediasense import CorruptMedia, MediaNotFound, MediasenseError, UsageError
-from mediasense.media.sheets import SheetFrame, make_sheet, sheet_grid
+from mediasense.media.images.sheets import SheetFrame, make_sheet, sheet_grid
 
 COLOURS = ((220, 30, 30), (30, 220, 30), (30, 30, 220), (200, 200, 30), (30, 200, 200))
 

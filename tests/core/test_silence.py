@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasense import MediaNotFound
-from mediasense.media.samples import Span
-from mediasense.media.silence import (
+from mediasense.media.sound.samples import Span
+from mediasense.media.sound.silence import (
     FRAME_SAMPLES,
     Marker,
     alike,
@@ -119,7 +119,7 @@ def test_pauses_of_a_part_have_the_times_of_the_whole(tmp_path):
 
 
 def test_of_too_many_pauses_the_longest_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("mediasense.media.silence._MOST_PAUSES", 1)
+    monkeypatch.setattr("mediasense.media.sound.silence._MOST_PAUSES", 1)
     assert found(write(tmp_path / "a.wav", TALK)) == [(23.0, 26.0)]
 
 

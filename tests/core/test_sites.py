@@ -20,7 +20,7 @@ from mediasense.errors import (
     UnsafeEndpoint,
     UsageError,
 )
-from mediasense.media.sites import download_site, knows_site
+from mediasense.media.fetch.sites import download_site, knows_site
 
 # yt-dlp closes neither its file nor its connection when it is stopped in the middle.
 pytestmark = [

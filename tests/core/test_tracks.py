@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasense.errors import MediasenseError, UnsupportedMedia
-from mediasense.media import tracks
-from mediasense.media.tracks import plain_text, read_subtitles
+from mediasense.media.recordings import tracks
+from mediasense.media.recordings.tracks import plain_text, read_subtitles
 
 
 def timed_text(text: str) -> bytes:

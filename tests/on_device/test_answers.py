@@ -37,9 +37,7 @@ def watched(provider):
     """Tell what was seen in a recording."""
 
     def tell(*lines, prompt=None, **found):
-        video = Media(
-            modality="video", mime_type="video/mp4", path=Path("a.mp4")
-        )
+        video = Media(modality="video", mime_type="video/mp4", path=Path("a.mp4"))
         usual = {"unread": 0, "start": 0.0, "end": 60.0, "screens": 3, "left_out": 0, "damage": ""}
         request = VideoRequest(provider=provider, video=video, prompt=prompt)
         return about_video(request, Watched(lines=lines, **(usual | found)))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from mediasense.media.recordings.tracks import read_subtitles
 from mediasense.media.sound import SoundPiece
-from mediasense.media.tracks import read_subtitles
 from mediasense.media.workspace import Workspace
 from mediasense.parts import sound_of, take_sound
 from mediasense.planning.plans import Call, Listening, Plan, SoundWork

@@ -19,10 +19,10 @@ from mediasense.steps import FrameUsed, LeftOut, Step, clock
 from mediasense.types import ImageFacts, Media
 
 if TYPE_CHECKING:
-    from mediasense.media.clips import Clip
-    from mediasense.media.fitting import ImageFit
+    from mediasense.media.images.fitting import ImageFit
+    from mediasense.media.images.pictures import Prepared
     from mediasense.media.keyframes import KeyFrame
-    from mediasense.media.pictures import Prepared
+    from mediasense.media.recordings.clips import Clip
     from mediasense.media.sound import Sound, SoundPiece
 
 _EARLIEST_CUT = 0.7
@@ -142,7 +142,7 @@ def _images(work: ImageWork, media: tuple[Media, ...], workspace: Workspace) -> 
 def _prepared(
     source: Path, mime_type: str, fit: ImageFit, workspace: Workspace
 ) -> tuple[Prepared, ...]:
-    from mediasense.media.pictures import prepare_image
+    from mediasense.media.images.pictures import prepare_image
 
     work = partial(
         prepare_image, source=source, folder=workspace.subfolder(), mime_type=mime_type, fit=fit
@@ -303,7 +303,7 @@ def _frame_image(frame: KeyFrame, work: FrameWork, workspace: Workspace) -> Medi
 def _sheet(
     frames: Sequence[KeyFrame], columns: int, work: FrameWork, workspace: Workspace
 ) -> Media:
-    from mediasense.media.sheets import SheetFrame, make_sheet
+    from mediasense.media.images.sheets import SheetFrame, make_sheet
 
     made = workspace.decode(
         partial(
@@ -323,7 +323,7 @@ def _sheet(
 
 def _as_type(image: Media, work: FrameWork, workspace: Workspace) -> Media:
     """The image as a type that the provider takes; nearly all take JPEG."""
-    from mediasense.media.fitting import fit_image
+    from mediasense.media.images.fitting import fit_image
 
     if image.mime_type == work.mime_type or image.path is None:
         return image
@@ -345,7 +345,7 @@ def _as_type(image: Media, work: FrameWork, workspace: Workspace) -> Media:
 
 
 def _clips(plan: Plan, work: ClipWork, video: Media, workspace: Workspace) -> Parts:
-    from mediasense.media.clips import copy_clips, encode_clip
+    from mediasense.media.recordings.clips import copy_clips, encode_clip
 
     source = workspace.file_of(video)
     damage = ""

@@ -115,8 +115,8 @@ def _data_uri(text: str, question: Question, workspace: Workspace) -> Media:
 
 
 def _downloaded(uri: str, question: Question, workspace: Workspace) -> Media:
-    from mediasense.media.addresses import display_url
     from mediasense.media.fetch import download
+    from mediasense.media.fetch.addresses import display_url
 
     if uri_kind(uri) == "youtube":
         return _from_site(uri, question, workspace)
@@ -135,8 +135,8 @@ def _downloaded(uri: str, question: Question, workspace: Workspace) -> Media:
 
 
 def _from_site(uri: str, question: Question, workspace: Workspace) -> Media:
-    from mediasense.media.addresses import display_url
-    from mediasense.media.sites import download_site
+    from mediasense.media.fetch.addresses import display_url
+    from mediasense.media.fetch.sites import download_site
 
     shown = display_url(uri)
     file = download_site(

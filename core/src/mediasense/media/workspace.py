@@ -64,7 +64,7 @@ class Workspace:
             work: A function of :mod:`mediasense.media` with its arguments.
             words: What it does, for whoever waits.
         """
-        from mediasense.media.decoder import decode
+        from mediasense.media.isolation.decoder import decode
 
         self.report(words, None)
         return decode(work, on_progress=partial(self.report, words))

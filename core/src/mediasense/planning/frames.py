@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mediasense.media.fitting import Pixels, scale_into
+from mediasense.media.images.fitting import Pixels, scale_into
 from mediasense.planning.images import MAX_CALLS, legible, share_of
 from mediasense.planning.plans import FrameWork
 from mediasense.providers import ImageLimits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mediasense.errors import MediaTooLarge
-from mediasense.media.fitting import ImageFit, fit_image
+from mediasense.media.images.fitting import ImageFit, fit_image
 from mediasense.planning.limits import (
     cannot,
     fetches,

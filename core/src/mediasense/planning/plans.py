@@ -10,7 +10,7 @@ from mediasense.providers import Limits, Provider
 from mediasense.steps import LeftOut, Step
 
 if TYPE_CHECKING:
-    from mediasense.media.fitting import ImageFit
+    from mediasense.media.images.fitting import ImageFit
     from mediasense.media.sound import SoundFormat
 
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 from mediasense.errors import MediaTooLarge, UnsupportedMedia
-from mediasense.media.encoders import EncodedFormat, fitting_samples
-from mediasense.media.resampling import RATE
+from mediasense.media.sound.encoders import EncodedFormat, fitting_samples
+from mediasense.media.sound.resampling import RATE
 from mediasense.names import Option
 from mediasense.planning.images import MAX_CALLS
 from mediasense.planning.languages import same_language

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from mediasense.errors import MediaTooLarge, UnsupportedMedia
-from mediasense.media.clips import can_copy, encoded_bytes
+from mediasense.media.recordings.clips import can_copy, encoded_bytes
 from mediasense.names import Strategy
 from mediasense.planning.frames import frame_work
 from mediasense.planning.images import MAX_CALLS
