@@ -308,6 +308,23 @@ def test_json_is_a_format_too(ear, cli, sound):
 
 
 @pytest.mark.parametrize("kind", ["srt", "vtt"])
+def test_subtitles_are_no_answer_to_a_question(ear, cli, sound, kind):
+    done = cli("audio", sound, "what was decided?", "-p", "ear", "--format", kind)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"--format {kind} prints what is said, and no answer" in done.stderr
+
+
+def test_a_full_disk_is_told_in_one_line(ear, installed, sound):
+    with open("/dev/full", "w") as full:
+        done = installed.start("audio", str(sound), "-p", "ear", stdout=full)
+        _, told = done.communicate(timeout=30)
+    assert (done.returncode, told.splitlines()[0]) == (
+        1,
+        "error: the answer cannot be written: No space left on device; check where it goes",
+    )
+
+
+@pytest.mark.parametrize("kind", ["srt", "vtt"])
 def test_times_that_nobody_tells_are_refused(ear, cli, sound, picture, kind):
     done = cli("audio", sound, "-p", "deaf", "--format", kind)
     assert (done.exit_code, done.stdout) == (10, "")
@@ -315,7 +332,6 @@ def test_times_that_nobody_tells_are_refused(ear, cli, sound, picture, kind):
     done = cli("image", picture, "-p", "ear", "--format", kind)
     assert (done.exit_code, done.stdout) == (2, "")
     assert f"--format {kind} is for what is said" in done.stderr
-    assert cli("plan", sound, "-p", "deaf", "--format", kind).exit_code == 10
     assert cli("audio", sound, "-p", "deaf", "--format", kind, "--dry-run").exit_code == 10
 
 

@@ -29,6 +29,7 @@ from mediasense import (
     ImageLimits,
     InvalidAnswer,
     MediaTooLarge,
+    MissingCredentials,
     PermissionDenied,
     PluginError,
     Provider,
@@ -366,7 +367,7 @@ def test_what_is_said_stands_beside_the_frames_with_true_times(one, wire, screen
 def test_another_provider_gets_the_sound_alone_and_nothing_that_is_not_its_own(
     load, acme, service, wire, screens, monkeypatch
 ):
-    monkeypatch.setenv("EYE_KEY", "key of the eye")
+    monkeypatch.setenv("EYE_KEY", "key-of-the-eye")
     eye = acme(image=JPEG, access_options=("project",))
     ear = service("ear", audio=EAR, credentials=Credentials(variables=("EAR_KEY",)))
     dispatcher = Dispatcher(load(eye=wire.plugin(eye), ear=wire.plugin(ear)))
@@ -408,7 +409,10 @@ def test_who_is_named_twice_is_reached_the_same_way_twice(one, wire, screens, pr
     assert {call.request.access for call in wire.calls} == {access}
 
 
-def test_the_model_that_hears_is_the_one_that_is_named(load, acme, service, wire, screens):
+def test_the_model_that_hears_is_the_one_that_is_named(
+    load, acme, service, wire, screens, monkeypatch
+):
+    monkeypatch.setenv("ACME_KEY", "key-of-the-eye")
     eye, ear = acme(image=JPEG), service("ear", audio=EAR)
     dispatcher = Dispatcher(load(eye=wire.plugin(eye), ear=wire.plugin(ear)))
     path = screens(2, spoken=((0.0, 4.0),))
@@ -859,7 +863,21 @@ def test_a_video_that_is_too_long_is_cut_into_clips_and_joined(one, wire, screen
     assert analysis.strategy == "segments"
 
 
-def test_a_video_that_a_model_only_sees_is_heard_by_another(load, acme, service, wire, screens):
+def test_nothing_is_sent_to_the_one_while_the_key_of_the_other_is_missing(
+    load, acme, service, wire, screens
+):
+    eye, ear = acme(image=JPEG), service("ear", audio=EAR)
+    dispatcher = Dispatcher(load(eye=wire.plugin(eye), ear=wire.plugin(ear)))
+    path = screens(2, spoken=((0.0, 4.0),))
+    with pytest.raises(MissingCredentials, match="no key for acme"):
+        ask(dispatcher, path, audio_provider="ear")
+    assert wire.calls == []
+
+
+def test_a_video_that_a_model_only_sees_is_heard_by_another(
+    load, acme, service, wire, screens, monkeypatch
+):
+    monkeypatch.setenv("ACME_KEY", "key-of-the-eye")
     blind = acme(image=None, video=VideoLimits(mime_types=("video/mp4",)))
     ear = service("ear", audio=EAR)
     dispatcher = Dispatcher(
@@ -883,12 +901,23 @@ def refusing(refusal: str, *, when: Callable[[Call], bool] = bool, says=said) ->
     return answer
 
 
+def test_answers_that_came_before_a_refusal_are_counted(one, wire, screens):
+    """Three frames, one a call: the third is refused, when two are paid for."""
+    says = refusing("type", when=lambda call: len(wire.to("analyze_image")) == 3)
+    limits = ImageLimits(mime_types=("image/jpeg", "image/png"), max_items=1)
+    dispatcher = one(image=limits, text=WRITES, looks=says)
+    analysis = ask(dispatcher, screens(3), prompt="What?", jobs=1)
+    answered = len(wire.calls) - 1
+    assert analysis.usage.input_tokens == 100 * answered
+    assert any("2 answers that came before" in warning for warning in analysis.warnings)
+
+
 def test_a_video_that_is_refused_is_sent_as_frames(one, wire, screens):
     dispatcher = one(video=VIDEO, image=JPEG, watches=refusing("type"))
     analysis = ask(dispatcher, screens(2), prompt="What?")
     assert wire.hooks == ["analyze_video", "analyze_image"]
     assert (analysis.text, analysis.strategy) == ("said by analyze_image", "frames")
-    assert any("planned anew (frames instead of native)" in w for w in analysis.warnings)
+    assert any("it was asked in another way (frames)" in w for w in analysis.warnings)
 
 
 @pytest.mark.parametrize("refusal", ["count", "size"])

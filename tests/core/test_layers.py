@@ -22,7 +22,7 @@ LAYERS = [
     {"config", "prices", "schemas", "types"},
     {"body", "connection", "media", "output", "plugins", "prompts"},
     {"hooks", "http", "planning"},
-    {"choosing", "parts", "requests"},
+    {"choosing", "parts", "refusal", "requests"},
     {"listening"},
     {"execution"},
     {"dispatch"},

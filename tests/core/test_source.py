@@ -602,3 +602,22 @@ def test_looking_at_nonsense_takes_no_time():
         with pytest.raises(MediaError):
             look(data)
     assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize("uri", ["https://me:secret@example.org/a.mp4", "gs://me@bucket/a.mp4"])
+def test_a_link_with_a_password_is_refused_without_telling_it(uri):
+    with pytest.raises(UnsafeEndpoint) as refused:
+        look(uri)
+    assert "secret" not in str(refused.value)
+
+
+def test_what_a_link_asks_for_is_sent_and_not_shown():
+    media = look("https://example.org/a.mp4?signature=secret")
+    assert media.uri == "https://example.org/a.mp4?signature=secret"
+    assert media.name == "https://example.org/a.mp4"
+
+
+@pytest.mark.parametrize("source", [7, None, bytearray(b"x"), ["a.png"]])
+def test_what_is_no_source_is_told(source):
+    with pytest.raises(UsageError, match="is no source"):
+        look(source)

@@ -126,3 +126,22 @@ def test_ctrl_c_is_heard_while_others_are_waited_for():
 def test_threads_never_keep_a_program_from_ending():
     found = together([threading.current_thread] * 2, jobs=2)
     assert all(thread.daemon for thread in found)
+
+
+def test_after_some_failures_what_is_under_way_is_waited_for():
+    begun, go, done = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        begun.set()
+        assert go.wait(10)
+        done.append("slow")
+
+    def fail() -> None:
+        assert begun.wait(10)
+        threading.Timer(0.2, go.set).start()
+        raise LookupError
+
+    never = partial(done.append, "never")
+    with pytest.raises(LookupError):
+        together([slow, fail, never, never], jobs=2, settles=(LookupError,))
+    assert done == ["slow"]

@@ -6,13 +6,14 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mediasense.choosing import Chooser
 from mediasense.config import MAX_RETRIES, MAX_TIMEOUT, Config
+from mediasense.connection import connect
 from mediasense.errors import (
     InvalidAnswer,
     MediasenseError,
@@ -21,11 +22,11 @@ from mediasense.errors import (
     UsageError,
     one_line,
 )
-from mediasense.execution import Done, Execution, Refused
+from mediasense.execution import Done, Execution
 from mediasense.hooks import Hooks
 from mediasense.media.source import Source, fetched, resolve
 from mediasense.media.workspace import Workspace
-from mediasense.names import MediaModality, OnProgress, OnText
+from mediasense.names import MODALITIES, MediaModality, OnProgress, OnText
 from mediasense.planning import (
     Plan,
     make_plan,
@@ -33,10 +34,12 @@ from mediasense.planning import (
     require_access_options,
     require_one_kind,
 )
+from mediasense.planning.options import require_numbers
 from mediasense.planning.prices import NO_PRICES, Prices
 from mediasense.planning.stepdown import MOST, step_down
 from mediasense.plugins import Plugins
 from mediasense.providers import Provider
+from mediasense.refusal import Refused
 from mediasense.schemas import first_misfit, require_schema
 from mediasense.types import (
     Analysis,
@@ -120,7 +123,7 @@ class Dispatcher:
         total = time.perf_counter() - started
         waited = run.clock.seconds
         timings = Timings(total=total, prepare=max(0.0, total - waited), provider=waited)
-        return _analysis(done, question, planned, timings)
+        return _analysis(done, question, planned, timings, _total(run.answers))
 
     def plan(
         self,
@@ -193,7 +196,12 @@ class Dispatcher:
         prices: Prices = NO_PRICES,
     ) -> Planned:
         _require_patience(question)
+        require_numbers(question)
         require_schema(question.json_schema)
+        if expected not in (None, *MODALITIES):
+            raise UsageError(
+                f"{expected!r} is no kind of media", hint=f"it is {' or '.join(MODALITIES)}"
+            )
         named = self._chooser.named(question)
         listener = self._chooser.listener(question)
         media = tuple(resolve(source, expected, question, workspace) for source in sources)
@@ -263,6 +271,7 @@ class _Run:
         self._streamed = False
         self._warnings: list[str] = []
         self.clock = _Clock()
+        self.answers: list[Answer] = []
 
     def run(self) -> Done:
         """Carry the plan out, or the next best one.
@@ -271,6 +280,7 @@ class _Run:
             MediasenseError: Of the class that fits the failure.
         """
         planned, heard = self._planned, None
+        self._require_key(planned)
         for left in reversed(range(MOST)):
             try:
                 done = self._execution(planned, heard).run()
@@ -282,7 +292,27 @@ class _Run:
                 heard = refused.heard or heard
         if self._on_text is not None and not self._streamed:
             self._on_text(done.text)
+        unused = len(self.answers) - len(done.answers)
+        if unused:
+            self._warnings.append(
+                f"{unused} {'answers' if unused > 1 else 'answer'} that came before the question "
+                "was planned anew could not be used; usage counts them"
+            )
         return replace(done, warnings=(*self._warnings, *done.warnings))
+
+    def _require_key(self, planned: Planned) -> None:
+        """Where two providers are asked: the key of the second, before the first is sent anything.
+
+        Raises:
+            MissingCredentials: There is none.
+        """
+        asking, listening = planned.plan.asking, planned.plan.listening
+        hear = listening.call if listening is not None else None
+        # A house rule may change how a provider is reached, and is asked when it is.
+        if asking is None or hear is None or self._hooks.changes_requests:
+            return
+        if asking.provider.name != hear.provider.name:
+            connect(Request(provider=asking.provider, access=self._question.access))
 
     def _execution(self, planned: Planned, heard: Heard | None) -> Execution:
         return Execution(
@@ -312,8 +342,8 @@ class _Run:
         except MediasenseError:
             raise cause from None
         self._warnings.append(
-            f"{cause.message}: the question was planned anew ({plan.strategy} instead of "
-            f"{planned.plan.strategy})"
+            f"{cause.message}: it was asked in another way"
+            + ("" if plan.strategy == planned.plan.strategy else f" ({plan.strategy})")
         )
         return replace(planned, plan=plan, provider=provider, listener=listener)
 
@@ -323,6 +353,7 @@ class _Run:
         with self.clock.running():
             answer = self._dispatcher.ask(request, on_text)
         self._streamed = self._streamed or on_text is not None
+        self.answers.append(answer)
         return answer
 
 
@@ -351,10 +382,16 @@ class _Clock:
                     self.seconds += time.perf_counter() - self._since
 
 
-def _analysis(done: Done, question: Question, planned: Planned, timings: Timings) -> Analysis:
+def _analysis(
+    done: Done, question: Question, planned: Planned, timings: Timings, usage: Usage | None
+) -> Analysis:
     last = done.answer
     transcript = done.heard.transcript if done.heard else None
-    damage = [item.facts.damage for item in planned.media if isinstance(item.facts, RecordingFacts)]
+    damage = [
+        f"{item.name}: {item.facts.damage}"
+        for item in planned.media
+        if isinstance(item.facts, RecordingFacts) and item.facts.damage
+    ]
     segments = last.segments if last else ()
     if transcript is not None:
         segments = transcript.segments if transcript.timed or question.timed else ()
@@ -368,13 +405,13 @@ def _analysis(done: Done, question: Question, planned: Planned, timings: Timings
         strategy=done.strategy,
         timings=timings,
         media=tuple(replace(item, data=None) for item in planned.media),
-        usage=_total([answer.usage for answer in done.answers]),
+        usage=usage,
         data=_data(done.text, question, provider),
         finish_reason=last.finish_reason if last else None,
         segments=segments,
         lines=last.lines if last else (),
         language=next((a.language for a in done.answers if a.language), None),
-        warnings=tuple(dict.fromkeys(w for w in (*damage, *done.warnings) if w)),
+        warnings=tuple(dict.fromkeys((*damage, *done.warnings))),
         steps=done.steps,
         frames=done.frames,
         left_out=done.left_out,
@@ -396,7 +433,8 @@ def _data(text: str, question: Question, provider: Provider) -> object:
         data: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         raise InvalidAnswer(
-            f"{provider.name} was asked for JSON and answered with something else",
+            f"{provider.name} was asked for JSON and answered with something else: "
+            f"{one_line(text, limit=80) or 'nothing'}",
             hint="try again, or another --model",
         ) from None
     if misfit := first_misfit(data, question.json_schema):
@@ -428,9 +466,9 @@ def _require_patience(question: Question) -> None:
         )
 
 
-def _total(usages: list[Usage | None]) -> Usage | None:
+def _total(answers: Sequence[Answer]) -> Usage | None:
     """The sum of what was reported; a count that nobody reported stays unknown."""
-    reported = [usage for usage in usages if usage is not None]
+    reported = [answer.usage for answer in answers if answer.usage is not None]
     if not reported:
         return None
     sums: dict[str, Any] = {}

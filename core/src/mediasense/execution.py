@@ -9,13 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mediasense import prompts
-from mediasense.errors import MediaRejected, MediasenseError, MediaTooLarge
+from mediasense.errors import MediaRejected, MediaTooLarge
 from mediasense.media.workspace import Workspace
-from mediasense.names import OnText, Refusal, Strategy
+from mediasense.names import OnText, Strategy
 from mediasense.parts import Part, Parts, make_parts
 from mediasense.planning.plans import Call, ClipWork, FrameWork, ImageWork, Plan
 from mediasense.planning.steps import asked_words, channels_of
 from mediasense.providers import Provider
+from mediasense.refusal import Refused
 from mediasense.requests import make_request
 from mediasense.steps import FrameUsed, LeftOut, Step, clock
 from mediasense.together import together
@@ -28,32 +29,6 @@ Ask = Callable[[Request, OnText | None], Answer]
 
 _NOTE_LETTERS = 600
 """Of the answer about one frame, so much is told with the next."""
-
-
-class Refused(MediasenseError):
-    """A service refused media, or they cannot be made small enough; another plan may do.
-
-    Attributes:
-        call: Which call it was, or would have been.
-        cause: What went wrong.
-        refusal: What of the media it was.
-        sent: What was sent.
-        heard: The transcript, if there is one already: it is not paid for again.
-    """
-
-    def __init__(
-        self,
-        call: Call,
-        cause: MediaRejected | MediaTooLarge,
-        sent: tuple[Media, ...],
-        heard: Heard | None,
-    ) -> None:
-        super().__init__(cause.message, hint=cause.hint)
-        self.call = call
-        self.cause = cause
-        self.refusal: Refusal = cause.refusal if isinstance(cause, MediaRejected) else "size"
-        self.sent = sent
-        self.heard = heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +144,7 @@ class Execution:
         # What is doubted is left out of the whole answer, so its pieces cannot be shown before.
         sure = self._question.min_confidence is None
         alone = self._plan.asking is None and sound is self._media[0] and sure
-        question = self._question if own else replace(self._question, model=None)
-        request = make_request(call, question, prompt, (sound,), own=own)
+        request = make_request(call, self._question, prompt, (sound,), own=own)
         try:
             return self._ask(request, self._on_text if alone and call.streaming else None)
         except MediaRejected as error:
@@ -180,7 +154,9 @@ class Execution:
         """Ask about every part; those that do not build on each other at once."""
         self._workspace.report("waiting for the answer")
         functions = [partial(self._ask_chain, chain, len(parts)) for chain in self._chains(parts)]
-        return [one for chain in together(functions, jobs=self._question.jobs) for one in chain]
+        # After a refusal there is another plan; what is under way is paid for, and counted, first.
+        chains = together(functions, jobs=self._question.jobs, settles=(Refused,))
+        return [one for chain in chains for one in chain]
 
     def _chains(self, parts: Sequence[Part]) -> list[list[tuple[int, Part]]]:
         """Parts, numbered, that are asked one after the other: each is told of the one before."""

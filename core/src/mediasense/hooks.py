@@ -56,6 +56,11 @@ class Hooks:
                 raise listener.failure from None  # it is the caller's own
             raise
 
+    @property
+    def changes_requests(self) -> bool:
+        """Whether there is a house rule that may change a request before it is made."""
+        return bool(self._plugins.manager.hook.prepare_request.get_hookimpls())
+
     def changes_answers(self, request: Request) -> bool:
         """Whether a wrapper stands around the hook: it may change an answer before it is seen."""
         strangers = self._strangers(request.provider)

@@ -12,6 +12,7 @@ from mediasense.media.workspace import Workspace
 from mediasense.parts import sound_of, take_sound
 from mediasense.planning.plans import Call, Listening, Plan, SoundWork
 from mediasense.prompts import Transcript
+from mediasense.refusal import Refused
 from mediasense.steps import Step
 from mediasense.together import together
 from mediasense.types import Answer, Media, Question, Segment
@@ -89,7 +90,9 @@ def listen(plan: Plan, media: Media, question: Question, hear: Hear, workspace: 
     workspace.report("waiting for the transcript")
     call = listening.call
     answers = together(
-        [partial(hear, call, piece.media, call.prompt) for piece in pieces], jobs=question.jobs
+        [partial(hear, call, piece.media, call.prompt) for piece in pieces],
+        jobs=question.jobs,
+        settles=(Refused,),
     )
     step = _transcribed(call, pieces, answers)
     transcript, dropped = _assembled(pieces, answers, question.min_confidence)

@@ -11,6 +11,7 @@ from mediasense.cli.options import (
     AnswerOptions,
     PartOptions,
     PictureOptions,
+    PrintOptions,
     ProviderOptions,
     SoundOptions,
     SourceOptions,
@@ -41,6 +42,7 @@ def image(
     source: Annotated[str, typer.Argument(help=f"An image: {_SOURCE}", show_default=False)],
     provider: ProviderOptions,
     answer: AnswerOptions,
+    printing: PrintOptions,
     sources: SourceOptions,
     prompt: Prompt = None,
     also: Also = None,
@@ -51,7 +53,7 @@ def image(
     mediasense image before.heic "what changed?" --also after.png --provider groq
     """
     asked = sources.on(question(prompt, provider, answer))
-    _answer((source, *(also or ())), "image", asked, answer)
+    _answer((source, *(also or ())), "image", asked, printing)
 
 
 @spread
@@ -59,6 +61,7 @@ def video(
     source: Annotated[str, typer.Argument(help=f"A video: {_SOURCE}", show_default=False)],
     provider: ProviderOptions,
     answer: AnswerOptions,
+    printing: PrintOptions,
     part: PartOptions,
     pictures: PictureOptions,
     sound: SoundOptions,
@@ -73,7 +76,7 @@ def video(
     asked = question(prompt, provider, answer)
     for options in (part, pictures, sound, sources):
         asked = options.on(asked)
-    _answer((source,), "video", asked, answer)
+    _answer((source,), "video", asked, printing)
 
 
 @spread
@@ -84,6 +87,7 @@ def audio(
     ],
     provider: ProviderOptions,
     answer: AnswerOptions,
+    printing: PrintOptions,
     part: PartOptions,
     sound: SoundOptions,
     sources: SourceOptions,
@@ -101,7 +105,7 @@ def audio(
     asked = question(prompt, provider, answer)
     for options in (part, sound, sources):
         asked = options.on(asked)
-    _answer((source,), "audio", asked, answer)
+    _answer((source,), "audio", asked, printing)
 
 
 @spread
@@ -117,6 +121,7 @@ def plan(
     sources: SourceOptions,
     prompt: Prompt = None,
     also: Also = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Show how a question would be answered: what is sent to whom, and about what it costs.
 
@@ -128,18 +133,19 @@ def plan(
     asked = question(prompt, provider, answer)
     for options in (part, pictures, sound, sources):
         asked = options.on(asked)
-    asked = replace(asked, timed=answer.kind in ("srt", "vtt"))
-    _plan((source, *(also or ())), None, asked, answer.kind)
+    _plan((source, *(also or ())), None, asked, as_json=as_json)
 
 
 def _answer(
-    sources: tuple[str, ...], modality: MediaModality, asked: "Question", options: AnswerOptions
+    sources: tuple[str, ...], modality: MediaModality, asked: "Question", options: PrintOptions
 ) -> None:
     kind = options.kind
-    _require_sense(modality, options)
-    asked = replace(asked, timed=kind in ("srt", "vtt"))
+    _require_sense(modality, asked, options)
+    if kind in ("srt", "vtt"):
+        # Nothing but what is said is printed, so nobody is paid to look at the pictures.
+        modality, asked = "audio", replace(asked, timed=True)
     if options.dry_run:
-        _plan(sources, modality, asked, kind)
+        _plan(sources, modality, asked, as_json=kind == "json")
         return
     pieces: list[str] = []
     with Display() as display:
@@ -171,13 +177,20 @@ def _answer(
         say("warning", warning)
 
 
-def _require_sense(modality: MediaModality, options: AnswerOptions) -> None:
+def _require_sense(modality: MediaModality, asked: "Question", options: PrintOptions) -> None:
     kind = options.kind
     if options.stream and kind != "text":
         given = "--json" if options.as_json else f"--format {kind}"
         raise UsageError(f"--stream and {given} exclude each other", hint="leave one out")
-    if kind in ("srt", "vtt") and modality == "image":
+    if kind not in ("srt", "vtt"):
+        return
+    if modality == "image":
         raise UsageError(f"--format {kind} is for what is said", hint="leave it out")
+    if asked.prompt is not None:
+        raise UsageError(
+            f"--format {kind} prints what is said, and no answer to a question",
+            hint="leave the question out, or use --format md",
+        )
 
 
 def _rendered(analysis: "Analysis", kind: "Format") -> str:
@@ -196,7 +209,11 @@ def _rendered(analysis: "Analysis", kind: "Format") -> str:
 
 
 def _plan(
-    sources: tuple[str, ...], modality: MediaModality | None, asked: "Question", kind: "Format"
+    sources: tuple[str, ...],
+    modality: MediaModality | None,
+    asked: "Question",
+    *,
+    as_json: bool,
 ) -> None:
     from mediasense.output.plans import plan_json, print_plan
     from mediasense.prices import KeptPrices
@@ -209,7 +226,7 @@ def _plan(
             prices=KeptPrices(),
             on_progress=display.report,
         )
-    if kind == "json":
+    if as_json:
         write(sys.stdout, plan_json(planned) + "\n")
     else:
         print_plan(planned)

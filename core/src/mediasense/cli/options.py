@@ -139,6 +139,29 @@ class AnswerOptions:
         str | None,
         typer.Option(metavar="FILE", help="A JSON Schema; the answer is JSON that fits it."),
     ] = None
+
+    @property
+    def json_schema(self) -> str | None:
+        """The schema, as JSON text.
+
+        Raises:
+            UsageError: The file cannot be read, or is no JSON object.
+        """
+        if self.schema is None:
+            return None
+        try:
+            parsed = json.loads(Path(self.schema).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise UsageError(f"--schema {self.schema}: {error}", hint="give a JSON file") from None
+        if not isinstance(parsed, dict):
+            raise UsageError(f"--schema {self.schema} is no JSON object", hint="give a JSON Schema")
+        return json.dumps(parsed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintOptions:
+    """How an answer is printed."""
+
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Print the answer and how it was made, as JSON."),
@@ -158,23 +181,6 @@ class AnswerOptions:
         bool,
         typer.Option("--stream", help="Print the answer as it is written."),
     ] = False
-
-    @property
-    def json_schema(self) -> str | None:
-        """The schema, as JSON text.
-
-        Raises:
-            UsageError: The file cannot be read, or is no JSON object.
-        """
-        if self.schema is None:
-            return None
-        try:
-            parsed = json.loads(Path(self.schema).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise UsageError(f"--schema {self.schema}: {error}", hint="give a JSON file") from None
-        if not isinstance(parsed, dict):
-            raise UsageError(f"--schema {self.schema} is no JSON object", hint="give a JSON Schema")
-        return json.dumps(parsed)
 
     @property
     def kind(self) -> Format:

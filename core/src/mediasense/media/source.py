@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mediasense.errors import UnsupportedMedia, UsageError
+from mediasense.errors import UnsafeEndpoint, UnsupportedMedia, UsageError
 from mediasense.media.inspecting import display_name, inspect_bytes, inspect_file
 from mediasense.media.sniff import modality_of, registered
 from mediasense.media.workspace import Workspace
@@ -53,6 +53,10 @@ def resolve(
     """
     if isinstance(source, bytes):
         return _expect(inspect_bytes(source, "the data", workspace), expected)
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(
+            f"a {type(source).__name__} is no source", hint="give a path, a link or bytes"
+        )
     text = os.fspath(source)
     if isinstance(source, str):
         if text == "-":
@@ -183,8 +187,15 @@ def _uri(
     question: Question,
     workspace: Workspace,
 ) -> Media:
+    from mediasense.media.fetch.addresses import display_url
+
     if scheme == "file":
         raise UsageError("file:// is not read", hint="give the plain path")
+    shown = display_url(uri)
+    if "@" in re.split(r"[/?#]", uri.partition("://")[2], maxsplit=1)[0]:
+        raise UnsafeEndpoint(
+            f"{shown} holds a user name or a password", hint="give a link without them"
+        )
     guessed, _ = mimetypes.guess_type(re.split(r"[?#]", uri, maxsplit=1)[0])
     guessed = registered(guessed) if guessed else None
     by_name = modality_of(guessed) if guessed else None
@@ -195,8 +206,8 @@ def _uri(
         if scheme in ("http", "https"):
             return _downloaded(uri, question, workspace)
         raise UsageError(
-            f"{uri} does not say what it is",
+            f"{shown} does not say what it is",
             hint="type: mediasense image, video or audio with it",
         )
     mime_type = guessed if guessed and by_name == modality else ""
-    return Media(modality=modality, mime_type=mime_type, uri=uri, name=uri)
+    return Media(modality=modality, mime_type=mime_type, uri=uri, name=shown)
