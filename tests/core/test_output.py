@@ -329,7 +329,7 @@ def test_a_plan_for_people_says_it_all(planned, capsys):
     head, extract, ask = lines[3:6]
     assert head.split()[:3] == ["STEP", "WHAT", "WHO"]
     assert extract.split("  ")[0] == "extract"
-    assert "the sound as FLAC (0:00.0 to 0:02.5)" in extract
+    assert "the sound as FLAC  this machine" in extract
     assert "this machine" in extract
     for told in ("acme acme-eye", "up to 4.1 MB", "about 700", "about $0.0012"):
         assert told in ask
@@ -338,6 +338,12 @@ def test_a_plan_for_people_says_it_all(planned, capsys):
         "note: odd",
         "estimate: about 700 input tokens, about $0.0012",
     ]
+
+
+def test_a_plan_for_a_part_says_which(planned, capsys):
+    steps = tuple(replace(step, start=1.0, end=2.0) for step in planned.plan.steps)
+    print_plan(replace(planned, plan=replace(planned.plan, steps=steps)))
+    assert "the sound as FLAC (0:01.0 to 0:02.0)" in capsys.readouterr().out
 
 
 def test_what_is_not_known_is_not_nothing(planned, capsys):

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mediasense.errors import UnsafeEndpoint, UnsupportedMedia, UsageError
 from mediasense.media.inspecting import display_name, inspect_bytes, inspect_file
@@ -20,6 +21,9 @@ from mediasense.media.sniff import modality_of, registered
 from mediasense.media.workspace import Workspace
 from mediasense.names import MediaModality
 from mediasense.types import Media, Question
+
+if TYPE_CHECKING:
+    from mediasense.media.fetch import Fetched
 
 Source = str | os.PathLike[str] | bytes
 
@@ -119,38 +123,26 @@ def _data_uri(text: str, question: Question, workspace: Workspace) -> Media:
 
 
 def _downloaded(uri: str, question: Question, workspace: Workspace) -> Media:
+    """A link as a file: what it leads to, or what the page there shows."""
     from mediasense.media.fetch import download
-    from mediasense.media.fetch.addresses import display_url
-
-    if uri_kind(uri) == "youtube":
-        return _from_site(uri, question, workspace)
-    shown = display_url(uri)
-    file = download(
-        uri,
-        workspace.subfolder(),
-        max_bytes=question.max_download,
-        allow_private=question.allow_private,
-        allow_http=question.access.allow_http,
-        on_progress=_shares(workspace, shown),
-    )
-    if file.mime_type in _PAGES:
-        return _from_site(uri, question, workspace)
-    return inspect_file(file.path, shown, workspace)
-
-
-def _from_site(uri: str, question: Question, workspace: Workspace) -> Media:
     from mediasense.media.fetch.addresses import display_url
     from mediasense.media.fetch.sites import download_site
 
     shown = display_url(uri)
-    file = download_site(
-        uri,
-        workspace.subfolder(),
-        max_bytes=question.max_download,
-        allow_private=question.allow_private,
-        allow_http=question.access.allow_http,
-        on_progress=_shares(workspace, shown),
-    )
+
+    def get(way: Callable[..., Fetched]) -> Fetched:
+        return way(
+            uri,
+            workspace.subfolder(),
+            max_bytes=question.max_download,
+            allow_private=question.allow_private,
+            allow_http=question.access.allow_http,
+            on_progress=_shares(workspace, shown),
+        )
+
+    file = get(download_site if uri_kind(uri) == "youtube" else download)
+    if file.mime_type in _PAGES:
+        file = get(download_site)
     return inspect_file(file.path, shown, workspace)
 
 

@@ -42,7 +42,7 @@ def print_plan(planned: Planned) -> None:
     write(sys.stdout, "\n".join([*lines, f"strategy: {plan.strategy}", "", ""]))
     print_table(
         ("step", "what", "who", "calls", "images", "sent", "tokens", "cost"),
-        [_row(step) for step in plan.steps],
+        [_row(step, planned.media[0]) for step in plan.steps],
     )
     below = [f"left out: {left.words}" for left in plan.left_out]
     below += [f"note: {warning}" for warning in plan.warnings]
@@ -63,22 +63,28 @@ def _described(media: Media) -> str:
     return f"{media.name or media.uri}: {', '.join(facts)}"
 
 
-def _row(step: Step) -> tuple[str, ...]:
+def _row(step: Step, media: Media) -> tuple[str, ...]:
     who = f"{step.provider} {step.model or ''}".strip() if step.provider else "this machine"
     return (
         step.action,
-        step.words + _span(step),
+        step.words + _span(step, media),
         who,
         str(step.calls) if step.calls else "",
         str(step.images) if step.images is not None else "",
         f"up to {size(step.bytes)}" if step.bytes else "",
-        _tokens(step.tokens) if step.calls else "",
+        _tokens(step.tokens) if step.calls and not _by_the_second(step) else "",
         _cost(step.cost) if step.calls else "",
     )
 
 
-def _span(step: Step) -> str:
-    if step.start is None or step.end is None:
+def _by_the_second(step: Step) -> bool:
+    """Whether a call is paid for by the second, so that nobody counts tokens."""
+    return step.tokens is None and step.cost is not None
+
+
+def _span(step: Step, media: Media) -> str:
+    """Which seconds it covers, where that is not the whole recording."""
+    if step.start is None or step.end is None or (not step.start and step.end == media.seconds):
         return ""
     return f" ({clock(step.start)} to {clock(step.end)})"
 
