@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 import wave
 from collections.abc import Iterator
 from fractions import Fraction
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from mediasense import CorruptMedia, MediasenseError, MediaTooLarge, UnsupportedMedia
 from mediasense.media.sound import extract_sound
+from mediasense.media.sound.background import BackgroundEncoder
 from mediasense.media.sound.cutting import Cutter, Limits, SilenceSkipper
 from mediasense.media.sound.encoders import fitting_samples, open_encoder
 from mediasense.media.sound.pieces import SoundPiece, Stretch, Timeline
@@ -653,6 +655,9 @@ class _Memory:
     def bound(self, samples: int) -> int:
         return len(self.data) + 2 * samples
 
+    def fits(self, samples: int, size: int) -> bool:
+        return self.bound(samples) <= size
+
     def close(self) -> int:
         return len(self.data)
 
@@ -781,3 +786,89 @@ def test_damaged_files_raise_nothing_but_our_errors(tmp_path, whole_files, seed)
             continue
         assert {piece.path for piece in sound.pieces} == set(folder.iterdir())
         assert all(piece.size <= 50_000 or form == "copy" for piece in sound.pieces)
+
+
+# --- the encoder's thread -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["flac", "mp3", "opus", "m4a"])
+@pytest.mark.parametrize("limit", [None, 70_000])
+def test_a_thread_of_its_own_changes_no_byte(spoken, folder, monkeypatch, form, limit):
+    options = {"format": form, "max_bytes": limit}
+    behind = extract_sound(spoken, folder, **options)
+    monkeypatch.setattr("mediasense.media.sound.BackgroundEncoder", lambda encoder: encoder)
+    plain = extract_sound(spoken, folder, **options)
+    assert len(plain.pieces) == 1 or limit
+    assert [(p.stretches, p.path.read_bytes()) for p in behind.pieces] == [
+        (p.stretches, p.path.read_bytes()) for p in plain.pieces
+    ]
+
+
+def test_what_fails_in_the_thread_of_an_encoder_is_raised(spoken, folder, monkeypatch):
+    def fail(self: object, pcm: bytes) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("mediasense.media.sound.encoders._CodecEncoder.add", fail)
+    before = threading.active_count()
+    with pytest.raises(OSError, match="disk is full"):
+        extract_sound(spoken, folder, format="flac")
+    assert threading.active_count() == before
+    assert list(folder.iterdir()) == []
+
+
+class _Slow(_Memory):
+    """An encoder that takes nothing until it may."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.gate = threading.Event()
+        self.abandoned = False
+
+    def add(self, pcm: bytes) -> None:
+        self.gate.wait()
+        super().add(pcm)
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+def test_no_more_than_a_few_blocks_wait_for_an_encoder():
+    slow = _Slow(Path("a"))
+    encoder = BackgroundEncoder(slow)
+    given: list[int] = []
+
+    def give() -> None:
+        for number in range(10):
+            encoder.add(b"ab")
+            given.append(number)
+
+    giver = threading.Thread(target=give)
+    giver.start()
+    giver.join(0.3)
+    assert len(given) <= 3
+    slow.gate.set()
+    giver.join()
+    assert encoder.close() == 20
+
+
+def test_what_waits_counts_for_what_fits():
+    slow = _Slow(Path("a"))
+    encoder = BackgroundEncoder(slow)
+    encoder.add(bytes(200))
+    assert encoder.fits(50, 300)  # known without waiting
+    slow.gate.set()
+    assert not encoder.fits(51, 300)
+    assert encoder.bound(0) == 200
+    encoder.abandon()
+
+
+def test_an_abandoned_encoder_writes_no_more():
+    slow = _Slow(Path("a"))
+    encoder = BackgroundEncoder(slow)
+    for _ in range(3):
+        encoder.add(b"ab")
+    threading.Timer(0.1, slow.gate.set).start()
+    encoder.abandon()
+    assert slow.abandoned
+    assert len(slow.data) <= 2
+    assert not encoder._thread.is_alive()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mediasense.media.sound.background import BackgroundEncoder
 from mediasense.media.sound.cutting import Cutter, Limits, SilenceSkipper
 from mediasense.media.sound.encoders import EncodedFormat, Encoder, fitting_samples, open_encoder
 from mediasense.media.sound.pieces import SoundPiece, Stretch
@@ -154,4 +155,6 @@ class _Encoders:
 
     def __call__(self) -> Encoder:
         self._count += 1
-        return open_encoder(self._path.with_name(f"{self._path.name}-{self._count}"), self._form)
+        path = self._path.with_name(f"{self._path.name}-{self._count}")
+        encoder = open_encoder(path, self._form)
+        return encoder if self._form == "wav" else BackgroundEncoder(encoder)

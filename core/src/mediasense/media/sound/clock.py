@@ -90,13 +90,12 @@ class SoundClock:
 
     def follow(self, pts: int | None, seconds: float) -> float:
         """The same for packets, whose lengths are rounded: their timestamps are believed."""
-        before = self.at
-        missing = self.step(pts, seconds)
-        if not missing and before is not None and pts is not None:
-            late = pts * self._unit - self._origin - before
-            self.began += late
-            self.at = self.began + seconds
-        return missing
+        if pts is not None and self.at is not None:
+            told = pts * self._unit - self._origin
+            if _JUMP < told - self.at < _GAP:
+                self.began, self.at = told, told + seconds
+                return 0.0
+        return self.step(pts, seconds)
 
     def _missing(self, at: float, missing: float) -> float:
         """A gap that can be, or none."""

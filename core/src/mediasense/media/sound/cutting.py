@@ -156,7 +156,7 @@ class Cutter:
 
     def _add_whole(self, span: Span) -> None:
         count, ceiling = len(span.pcm) // WIDTH, self._limits.ceiling
-        if ceiling is not None and self._current().bound(count) > ceiling:
+        if ceiling is not None and not self._current().fits(count, ceiling):
             self._close()
         self._timeline.add(span.first, count)
         self._write(span.pcm)
@@ -178,7 +178,7 @@ class Cutter:
         if limits.samples is not None and self._timeline.samples + count > limits.samples:
             return False
         held = len(self._held) // WIDTH + count
-        return limits.size is None or self._current().bound(held) <= limits.size
+        return limits.size is None or self._current().fits(held, limits.size)
 
     def _cut(self) -> None:
         """End the piece at the best place in what is held of it; the rest begins the next."""

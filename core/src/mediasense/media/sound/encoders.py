@@ -38,6 +38,9 @@ class Encoder(Protocol):
     def bound(self, samples: int) -> int:
         """The most bytes the file may have, if that many samples more are written."""
 
+    def fits(self, samples: int, size: int) -> bool:
+        """Whether the file surely keeps within a size, if that many samples more are written."""
+
     def close(self) -> int:
         """End the file; give its size."""
 
@@ -173,6 +176,9 @@ class _WavEncoder:
     def bound(self, samples: int) -> int:
         return _WAV_HEADER + self._written + samples * WIDTH
 
+    def fits(self, samples: int, size: int) -> bool:
+        return self.bound(samples) <= size
+
     def close(self) -> int:
         self._file.seek(0)
         self._file.write(self._header())
@@ -230,6 +236,9 @@ class _CodecEncoder:
         pending = max(0, packets - self._packets)
         return recipe.header + self._bytes + pending * recipe.most + packets * recipe.around
 
+    def fits(self, samples: int, size: int) -> bool:
+        return self.bound(samples) <= size
+
     def close(self) -> int:
         self._write(None)
         self._container.close()
@@ -244,8 +253,9 @@ class _CodecEncoder:
 
     def _write(self, frame: av.AudioFrame | None) -> None:
         for packet in self._stream.encode(frame):
-            self._packets += 1
+            # In this order: a bound asked for in between, by another thread, counts it twice.
             self._bytes += packet.size
+            self._packets += 1
             self._container.mux_one(packet)
 
 
@@ -270,6 +280,7 @@ def open_output(
         file,
         "w",
         format=container,
-        container_options={"fflags": "+bitexact", **muxing},
+        # Unless told, each packet is written at once: a call of Python for some hundred bytes.
+        container_options={"fflags": "+bitexact", "flush_packets": "0", **muxing},
         io_open=reopen,
     )
