@@ -36,7 +36,10 @@ JPEG = ImageLimits(mime_types=("image/jpeg",))
 def work(most: int, per_call: int, calls: int, side: int = 1920) -> FrameWork:
     return FrameWork(
         most=most,
+        possible=1000,
         every=None,
+        wanted=None,
+        apart=None,
         per_call=per_call,
         calls=calls,
         width=1920,
@@ -186,6 +189,20 @@ def test_a_frame_each_so_many_seconds():
     made = planned(every=10.0)
     assert (made.every, made.most) == (10.0, 12)
     assert planned(fps=2.0).every == 0.5
+
+
+def test_regular_frames_that_are_too_many_are_further_apart():
+    made = planned(every=0.1)
+    assert (made.most, made.wanted, made.possible) == (MAX_FRAMES, 1000, 1000)
+    assert made.apart == pytest.approx(100 / (MAX_FRAMES - 1))
+    assert (planned(every=0.1, seconds=None).wanted, planned().apart) == (None, None)
+    assert (planned(every=10.0).wanted, planned(every=10.0).apart) == (10, 10.0)
+
+
+def test_there_are_no_more_frames_than_calls_and_sheets_hold():
+    limits = replace(JPEG, max_items=2, max_side=320)
+    assert planned(limits, joins=False, frames=1).possible == 2 * 4
+    assert planned(limits, joins=False, frames=100).most == 2 * 4
 
 
 @pytest.mark.parametrize("asked", [{"every": 5e-324}, {"fps": 1.7e308}, {"fps": 5e-324}])

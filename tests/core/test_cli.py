@@ -315,7 +315,7 @@ def test_subtitles_are_no_answer_to_a_question(ear, cli, sound, kind):
 
 
 def test_a_full_disk_is_told_in_one_line(ear, installed, sound):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = installed.start("audio", str(sound), "-p", "ear", stdout=full)
         _, told = done.communicate(timeout=30)
     assert (done.returncode, told.splitlines()[0]) == (

@@ -415,6 +415,20 @@ def test_a_group_that_does_not_fit_is_told_and_nothing_is_left(store, folder):
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_more_clips_than_there_may_be_are_refused(store, folder, most):
+    source = store(film(gop=20))
+    made = len(copy(source, folder, max_seconds=7).clips)
+    for path in folder.iterdir():
+        path.unlink()
+    if most >= made:
+        assert len(copy(source, folder, max_seconds=7, most=most).clips) == made
+        return
+    with pytest.raises(MediaTooLarge, match=f"cut at its key frames into {made} clips, not {most}"):
+        copy(source, folder, max_seconds=7, most=most)
+    assert list(folder.iterdir()) == []
+
+
 def test_the_start_moves_back_to_a_key_frame(store, folder):
     (clip,) = copy(store(film(gop=20)), folder, start=5.3, end=8).clips
     assert clip.start == pytest.approx(4)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -337,6 +337,30 @@ def test_a_frame_each_so_many_seconds(one, wire, screens):
     analysis = ask(one(image=JPEG), screens(3), every=1.5)
     assert wire.calls[0].times == pytest.approx([0, 1.4, 3, 4.4], abs=0.21)
     assert {frame.reason for frame in analysis.frames} == {"asked"}
+    assert analysis.steps[0].words == "4 frames, one each 1.5 s, up to 320 x 240"
+    assert analysis.left_out == ()
+
+
+def test_regular_frames_that_are_too_many_are_told_with_the_true_interval(one, screens):
+    analysis = ask(one(image=JPEG), screens(3), every=0.5, frames=4)
+    assert len(analysis.frames) == 4
+    assert analysis.steps[0].words == "4 frames, one each 1.93 s, up to 320 x 240"
+    (left,) = analysis.left_out
+    assert left.words.startswith("8 of 12 frames asked for are left out: one each 2 s is sent")
+    assert left.words.endswith("; raise --frames")
+    assert left.words in analysis.warnings
+
+
+def test_more_frames_are_not_offered_where_a_call_takes_no_more(one, screens):
+    few = ImageLimits(mime_types=("image/jpeg",), max_items=2, max_side=100)
+    analysis = ask(one(image=few), screens(4))
+    (left,) = analysis.left_out
+    assert left.words.endswith("frames worth sending were left out")
+
+
+def test_how_frames_were_found_is_told(one, screens):
+    words = ask(one(image=JPEG), screens(3)).steps[0].words
+    assert "; found in " in words
 
 
 # --- what is said beside the frames --------------------------------------------------------------
@@ -491,6 +515,26 @@ def test_its_own_subtitles_cost_no_call(one, wire, screens):
     assert "[0:00.5-0:01.5] hello\n[0:02.0-0:03.0] world" in wire.calls[0].prompt
     assert [s.text for s in analysis.segments] == ["hello", "world"]
     assert [step.action for step in analysis.steps] == ["subtitles", "choose frames", "ask"]
+
+
+def test_subtitles_are_told_beside_a_video_that_is_heard(one, wire, screens):
+    path = with_subtitles(screens(2, spoken=((0.0, 4.0),)), (0.5, 1.5, "hello"))
+    analysis = ask(one(video=VIDEO, image=JPEG), path, subtitles="prefer", prompt="What?")
+    assert "[0:00.5-0:01.5] hello" in wire.calls[0].prompt
+    assert analysis.steps[0].action == "subtitles"
+
+
+def test_subtitles_are_a_transcript_that_costs_no_call(one, wire, screens):
+    path = with_subtitles(screens(2, spoken=((0.0, 4.0),)), (0.5, 1.5, "hello"))
+    analysis = ask(one(audio=EAR), path, expected="audio", subtitles="prefer")
+    assert (wire.calls, analysis.text, analysis.strategy) == ([], "hello", "transcript")
+    assert [s.text for s in analysis.segments] == ["hello"]
+
+
+def test_paying_where_subtitles_are_preferred_is_no_surprise(one, wire, talk):
+    analysis = ask(one(audio=EAR), talk(1.0, (0.0, 1.0)), subtitles="prefer")
+    assert wire.hooks == ["analyze_audio"]
+    assert "the recording has no subtitles" in analysis.warnings
 
 
 def test_subtitles_are_not_taken_unasked(one, wire, screens):
@@ -874,6 +918,35 @@ def test_nothing_is_sent_to_the_one_while_the_key_of_the_other_is_missing(
     assert wire.calls == []
 
 
+SHORT = VideoLimits(mime_types=("video/mp4",), hears=True, max_seconds=2.5)
+
+
+def test_a_part_that_comes_out_as_two_clips_is_within_the_plan(one, wire, screens):
+    """It begins with the key frame before it, and is too long then."""
+    dispatcher, path = one(video=SHORT, text=WRITES), screens(4)
+    question = Question(provider="acme", start=3.5, end=5.9)
+    (planned,) = [s for s in dispatcher.plan((path,), question).plan.steps if s.action == "ask"]
+    analysis = dispatcher.analyze((path,), question)
+    assert wire.hooks == ["analyze_video", "analyze_video", "generate"]
+    assert (planned.calls, analysis.strategy) == (2, "segments")
+
+
+def test_a_part_that_would_come_out_as_two_is_encoded_where_nothing_joins(one, wire, screens):
+    analysis = ask(one(video=SHORT), screens(4), start=3.5, end=5.9)
+    assert wire.hooks == ["analyze_video"]
+    assert [step.action for step in analysis.steps] == ["encode", "ask"]
+
+
+def test_a_part_that_comes_out_as_two_against_the_plan_becomes_frames(
+    one, wire, screens, monkeypatch
+):
+    monkeypatch.setattr("mediasense.planning.videos._encoded", lambda *_: 10**12)
+    limits = replace(SHORT, max_bytes=10**9)
+    analysis = ask(one(video=limits, image=JPEG), screens(4), start=3.5, end=5.9)
+    assert wire.hooks == ["analyze_image"]
+    assert any("into 2 clips, not 1" in w and "(frames)" in w for w in analysis.warnings)
+
+
 def test_a_video_that_a_model_only_sees_is_heard_by_another(
     load, acme, service, wire, screens, monkeypatch
 ):
@@ -903,7 +976,7 @@ def refusing(refusal: str, *, when: Callable[[Call], bool] = bool, says=said) ->
 
 def test_answers_that_came_before_a_refusal_are_counted(one, wire, screens):
     """Three frames, one a call: the third is refused, when two are paid for."""
-    says = refusing("type", when=lambda call: len(wire.to("analyze_image")) == 3)
+    says = refusing("type", when=lambda _: len(wire.to("analyze_image")) == 3)
     limits = ImageLimits(mime_types=("image/jpeg", "image/png"), max_items=1)
     dispatcher = one(image=limits, text=WRITES, looks=says)
     analysis = ask(dispatcher, screens(3), prompt="What?", jobs=1)
@@ -1209,6 +1282,24 @@ def test_an_animation_is_sent_as_frames_with_their_times(one, wire):
     assert "Image 1: " in call.prompt
 
 
+def test_frames_of_an_animation_that_are_not_sent_are_told(one, wire):
+    limits = ImageLimits(mime_types=("image/png",), max_items=1)
+    analysis = ask(one(image=limits), animation())
+    assert len(wire.calls[0].media) == 1
+    assert "3 of 4 frames of the image are left out" in analysis.warnings
+
+
+def test_a_long_screenshot_is_looked_at_in_several_calls_where_each_takes_one(one, wire):
+    data = picture_bytes("PNG", size=(300, 3000))
+    limits = ImageLimits(mime_types=("image/png",), max_side=1000, max_items=1)
+    analysis = ask(one(image=limits, text=WRITES), data, prompt="What?", jobs=1)
+    looked = wire.to("analyze_image")
+    assert len(looked) > 2
+    assert "part 2 of" in looked[1].prompt
+    assert wire.hooks[-1] == "generate"
+    assert any("takes 1 image in one request" in w for w in analysis.warnings)
+
+
 def test_more_images_than_a_request_holds_are_looked_at_in_several(one, wire, make_image):
     limits = ImageLimits(mime_types=("image/png",), max_items=2)
     images = [make_image(size=(width, 20)) for width in (30, 31, 32, 33, 34)]
@@ -1392,7 +1483,10 @@ def test_too_much_for_anybody_is_refused_before_it_is_sent(one, wire, screens):
 def test_frames_are_parted_into_no_more_calls_than_planned(fresh, per_call, calls):
     work = FrameWork(
         most=1000,
+        possible=1000,
         every=None,
+        wanted=None,
+        apart=None,
         per_call=per_call,
         calls=calls,
         width=100,

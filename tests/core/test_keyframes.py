@@ -192,7 +192,7 @@ def test_one_frame_is_the_first(story, tmp_path):
 
 
 def test_how_changes_were_looked_for_is_told(story, tmp_path):
-    assert choose(story(2), tmp_path).method == "key frames and outstanding packets"
+    assert choose(story(2), tmp_path).method == "found in key frames and outstanding packets"
     assert "one key frame only" in choose(story(None), tmp_path).method
 
 
@@ -313,6 +313,29 @@ def test_too_many_regular_frames_are_thinned_over_the_whole_span(story, tmp_path
     result = choose(story(5), tmp_path, every=0.5, most=4)
     moments = [frame.timestamp for frame in result.frames]
     assert moments == pytest.approx([0, 4.38, 8.76, 13.13], abs=0.1)
+    (tmp_path / "all").mkdir()
+    everything = choose(story(5), tmp_path / "all", every=0.5, most=1000)
+    assert result.worthwhile == everything.worthwhile == len(everything.frames)
+
+
+def test_frames_that_are_wanted_close_together_are_all_seen(tmp_path):
+    """Also those that no other is made of."""
+    path = record(tmp_path / "a.mp4", steps(*zip(TOLD, STORY, strict=True)), 2, keys=2)
+    with av.open(str(path)) as container:
+        pictures = sum(1 for _ in container.decode(video=0))
+    # The last moment may be just before the last picture.
+    assert len(choose(path, tmp_path, every=0.01, most=1000).frames) >= pictures - 1
+
+
+@pytest.mark.parametrize("every", [0.01, 0.2, 0.3, 0.7])
+def test_what_was_asked_for_is_counted_by_pictures(story, tmp_path, every):
+    """More moments than pictures are no more frames."""
+    for name in ("few", "all"):
+        (tmp_path / name).mkdir()
+    few = choose(story(5), tmp_path / "few", every=every, most=5, start=3.1, end=9)
+    everything = choose(story(5), tmp_path / "all", every=every, most=5000, start=3.1, end=9)
+    assert len(few.frames) == 5
+    assert few.worthwhile == len(everything.frames) == everything.worthwhile
 
 
 def test_a_part_is_watched_alone(story, tmp_path):

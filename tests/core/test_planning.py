@@ -23,7 +23,7 @@ from mediasense import (
     VideoLimits,
 )
 from mediasense.media.recordings.clips import encoded_bytes
-from mediasense.planning import Plan, can_take, make_plan, passes_on
+from mediasense.planning import Plan, can_take, make_plan, passes_on, require_numbers
 from mediasense.planning.plans import ClipWork, FrameWork, ImageWork, SoundWork, WholeFile
 from mediasense.planning.sounds import HEAR
 from mediasense.types import ImageFacts, Question, RecordingFacts, SubtitleTrack
@@ -159,15 +159,18 @@ def test_what_only_reads_is_put_one_after_the_other():
 
 def test_too_many_images_are_told_where_answers_cannot_be_joined():
     takes = provider(image=replace(PNG, max_items=2))
-    with pytest.raises(MediaTooLarge, match="takes 2 images in one request, not 3; give fewer"):
+    with pytest.raises(MediaTooLarge, match="at most 2 images in 1 call, not 3; give fewer"):
         plan(takes, picture(), picture(), picture())
 
 
 def test_more_calls_than_anybody_wants_are_told():
     takes = provider(image=replace(PNG, max_items=1), text=TEXT)
     assert plan(takes, *[picture()] * 12)
-    with pytest.raises(MediaTooLarge, match="takes 1 images in one request, not 13"):
+    with pytest.raises(MediaTooLarge, match="at most 12 images in 12 calls, not 13; give fewer"):
         plan(takes, *[picture()] * 13)
+    pairs = replace(takes, image=replace(PNG, max_items=2))
+    with pytest.raises(MediaTooLarge, match="at most 24 images in 12 calls, not 25"):
+        plan(pairs, *[picture()] * 25)
 
 
 def test_images_that_are_too_much_together_are_each_given_their_share():
@@ -193,6 +196,55 @@ def test_a_long_screenshot_goes_as_tiles_where_several_images_are_taken():
     assert work_of(one, shot).fits[0].tiles == 1
 
 
+LONG = picture(shown={"width": 1000, "height": 12_000})
+
+
+def test_a_long_screenshot_goes_in_several_calls_where_each_takes_one():
+    takes = provider(image=replace(PNG, max_side=2000, max_items=1), text=TEXT)
+    made = plan(takes, LONG)
+    (fit,) = made.sends.fits
+    assert (made.sends.per_call, fit.tiles > 1, made.joining.modality) == (1, True, "text")
+    (warning,) = made.warnings
+    assert warning == (
+        f"acme takes 1 image in one request: the {fit.tiles} are looked at in {fit.tiles} calls"
+    )
+    # Several of them share the calls that there may be.
+    assert [fit.tiles for fit in work_of(takes, *[LONG] * 6).fits] == [2] * 6
+
+
+def test_a_long_screenshot_that_is_made_smaller_is_told():
+    takes = provider(image=replace(PNG, max_side=2000, max_items=1))
+    assert plan(takes, LONG).warnings == (
+        "the image is long, not cut and made smaller: small text may be illegible",
+    )
+    several = replace(takes, image=replace(PNG, max_side=2000, max_items=4))
+    assert plan(several, picture(), LONG).warnings == (
+        "image 2 is long, cut into 2 alone and made smaller: small text may be illegible",
+    )
+    reads = replace(takes, image=replace(PNG, max_side=2000, answers=False))
+    assert "is long, not cut" in plan(reads, LONG).warnings[0]
+
+
+@pytest.mark.parametrize("shown", [{}, {"width": 1000, "height": 1900}, {"width": 4000}])
+def test_of_an_image_that_would_not_be_cut_nothing_is_told(shown):
+    assert plan(provider(image=replace(PNG, max_side=2000)), picture(shown=shown)).warnings == ()
+
+
+def test_frames_of_an_animation_that_are_dropped_are_told():
+    animation = picture(mime_type="image/gif", shown={"frames": 30})
+    (left,) = plan(provider(image=PNG), animation).left_out
+    assert (left.words, left.channels) == (
+        "22 of 30 frames of the image are left out",
+        ("picture",),
+    )
+    one = provider(image=replace(PNG, max_items=1))
+    assert plan(one, animation).left_out[0].words.startswith("29 of 30 frames")
+    two = plan(provider(image=PNG), picture(), animation)
+    assert two.left_out[0].words == "22 of 30 frames of image 2 are left out"
+    short = picture(mime_type="image/gif", shown={"frames": 8})
+    assert plan(provider(image=PNG), short).left_out == ()
+
+
 def test_an_image_that_names_a_place_goes_without_it():
     located = picture(shown={"located": True})
     assert work_of(provider(image=PNG), located).fits[0].work == "strip"
@@ -211,7 +263,9 @@ def test_a_video_goes_as_it_is():
 
 def test_a_video_in_another_container_is_copied():
     made = plan(provider(video=MP4), clip("video/x-matroska"))
-    assert made.sends == ClipWork(encode=False, max_bytes=None, max_seconds=None, clips=1)
+    assert made.sends == ClipWork(
+        encode=False, max_bytes=None, max_seconds=None, clips=1, max_side=1280, fps=10.0
+    )
     assert made.strategy == "native"
 
 
@@ -304,8 +358,44 @@ def test_a_clip_that_turns_out_as_two_can_be_joined():
     """Cuts are made at key frames: the part may be longer than what was asked for."""
     takes = provider(video=replace(MP4, max_seconds=20), text=TEXT)
     made = plan(takes, clip(), start=5.0, end=24.0)
-    assert (made.sends.clips, made.joining.modality) == (1, "text")
-    assert [step.action for step in made.steps] == ["copy", "ask"]
+    assert (made.sends.clips, made.joining.modality, made.strategy) == (2, "text", "segments")
+    assert [(step.action, step.calls) for step in made.steps] == [
+        ("copy", 0),
+        ("ask", 2),
+        ("join", 1),
+    ]
+    assert made.warnings == ("the video is cut into up to 2 clips",)
+
+
+def test_a_clip_that_may_turn_out_as_two_is_encoded_where_nothing_joins():
+    takes = provider(video=replace(MP4, max_seconds=20))
+    made = plan(takes, clip(), start=5.0, end=24.0)
+    assert (made.sends.encode, made.sends.clips, made.joining) == (True, 1, None)
+    # Where that would be too large, one clip is tried, and refused if there are two.
+    small = provider(video=replace(MP4, max_seconds=20, max_bytes=370_000))
+    tight = clip(size=800_000, seconds=60.0, width=3840, height=2160)
+    made = plan(small, tight, start=5.0, end=24.0)
+    assert (made.sends.encode, made.sends.clips, made.joining) == (False, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked"),
+    [
+        ({}, {"start": 5.0, "end": 24.0}),
+        ({"max_seconds": 100}, {"start": 5.0, "end": 24.0}),
+        ({"max_bytes": 5_000_000}, {"end": 10.0}),
+        ({"max_seconds": 61, "max_bytes": 2_000_000}, {"located": True}),
+    ],
+)
+def test_a_clip_with_room_around_it_is_one(limits, asked):
+    video = clip(located=asked.pop("located", False))
+    made = plan(provider(video=replace(MP4, **limits), text=TEXT), video, **asked)
+    assert (made.sends.encode, made.sends.clips, made.joining) == (False, 1, None)
+
+
+def test_what_needs_all_the_room_there_is_may_become_two():
+    takes = provider(video=replace(MP4, max_bytes=1_200_000), text=TEXT)
+    assert work_of(takes, clip("video/x-matroska")).clips == 2
 
 
 def test_an_upload_may_be_larger_than_what_goes_inline():
@@ -397,6 +487,81 @@ def test_frames_need_a_type_that_can_be_made():
         plan(takes, clip())
 
 
+def picture_left_out(made: Plan) -> list[str]:
+    return [left.words for left in made.left_out if "picture" in left.channels]
+
+
+def test_regular_frames_that_are_left_out_are_told_with_the_true_interval():
+    made = plan(provider(image=PNG), clip(seconds=600.0), every=1.0)
+    # A call takes 60 images, each of 16 frames: it is the usual number that limits here.
+    assert picture_left_out(made) == [
+        "360 of 600 frames asked for are left out: one each 2.51 s is sent, not one each 1 s; "
+        "raise --frames"
+    ]
+    choosing = next(step for step in made.steps if step.action == "choose frames")
+    assert choosing.words == "up to 240 frames, one each 2.51 s, up to 1280 x 720"
+    assert made.left_out[0].words not in made.warnings
+
+
+def test_frames_of_a_rate_that_are_left_out_are_told_for_the_part():
+    made = plan(provider(image=PNG), clip(seconds=600.0), fps=5.0, start=100.0, end=200.0)
+    (left,) = [left for left in made.left_out if "picture" in left.channels]
+    assert left.words.startswith("260 of 500 frames asked for are left out")
+    assert (left.start, left.end) == (100.0, 200.0)
+
+
+def test_regular_frames_that_are_all_sent_are_told_as_asked():
+    made = plan(provider(image=PNG), clip(), every=10.0)
+    assert picture_left_out(made) == []
+    assert made.steps[0].words == "up to 8 frames, one each 10 s, up to 1280 x 720"
+
+
+def test_a_recording_has_no_more_frames_than_pictures():
+    assert picture_left_out(plan(provider(image=PNG), clip(fps=2.0), every=0.01)) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "more"),
+    [
+        # From --frames, or the usual number: more can be had.
+        (PNG, {"frames": 5}, True),
+        (PNG, {}, True),
+        # The provider takes no more, however many are asked for: sheets of 16 are not readable.
+        (replace(PNG, max_items=3, max_side=100), {"frames": 50}, False),
+        (replace(PNG, max_items=3, max_side=100), {}, False),
+        (PNG, {"frames": 1000}, False),
+    ],
+)
+def test_more_frames_are_offered_where_there_can_be_more(limits, asked, more):
+    made = plan(provider(image=limits), clip(seconds=3600.0), every=0.1, **asked)
+    (words,) = picture_left_out(made)
+    assert words.endswith("; raise --frames") is more
+    sent = made.sends.most
+    assert (sent < made.sends.possible) is more
+
+
+def test_fewer_frames_than_are_asked_for_are_told():
+    takes = provider(image=replace(PNG, max_items=3, max_side=100))
+    made = plan(takes, clip(has_sound=False), frames=50)
+    assert made.warnings == ("acme takes 3 frames in all, not 50",)
+    assert made.left_out == ()
+    assert plan(takes, clip(has_sound=False), frames=3).warnings == ()
+    assert plan(takes, clip(has_sound=False)).warnings == ()
+
+
+def test_one_frame_is_no_interval():
+    takes = provider(image=replace(PNG, max_items=1, max_side=100))
+    made = plan(takes, clip(has_sound=False), every=10.0)
+    assert picture_left_out(made) == ["5 of 6 frames asked for are left out"]
+
+
+def test_an_option_that_frames_do_not_have_is_refused_for_frames():
+    takes = provider(video=replace(MP4, options=("resolution",)), image=PNG)
+    assert plan(takes, clip(), resolution="low").asking.options == ("resolution",)
+    with pytest.raises(UsageError, match="does not honour --resolution for frames of a video"):
+        plan(takes, clip(), resolution="low", frames=3)
+
+
 # --- the sound of a video ------------------------------------------------------------------------
 
 
@@ -429,8 +594,8 @@ def test_the_models_of_two_providers_are_not_mixed():
     assert (made.asking.model, made.listening.call.model) == ("eye-2", "ear-2")
     made = plan(takes, clip(), listener=EAR, model="eye-2")
     assert made.listening.call.model == "ear-1"
-    made = plan(takes, speech(), listener=EAR, model="eye-2")
-    assert made.listening.call.model == "ear-1"
+    made = plan(replace(takes, text=TEXT), speech(), listener=EAR, prompt="who?", model="eye-2")
+    assert [call.model for call in made.calls] == ["ear-1", "eye-2"]
 
 
 def test_a_model_that_only_answers_is_asked_to_write_it_down():
@@ -498,6 +663,35 @@ def test_a_link_is_not_taken_apart_for_its_sound():
     assert "not taken out of a link" in left_out(made)[0]
 
 
+def test_of_several_sound_tracks_those_that_nobody_hears_are_told():
+    made = plan(provider(image=PNG, audio=SPEECH), clip(sound_tracks=3), start=5.0)
+    (left,) = [left for left in made.left_out if "sound" in left.channels]
+    assert left.words == "2 of the 3 sound tracks are not heard: one is taken"
+    assert (left.start, left.end) == (5.0, None)
+    native = provider(video=replace(MP4, hears=True))
+    assert left_out(plan(native, clip("video/x-matroska", sound_tracks=2))) == [
+        "1 of the 2 sound tracks is not heard: one is taken"
+    ]
+    encoded = clip("video/x-msvideo", video_codec="wmv3", sound_tracks=2)
+    assert "1 of the 2" in left_out(plan(native, encoded))[0]
+    cut = plan(provider(audio=SPEECH), speech("audio/aiff", sound_tracks=2))
+    assert "1 of the 2" in left_out(cut)[0]
+    asked = plan(provider(audio=replace(SPEECH, answers=True)), speech(sound_tracks=2), start=5.0)
+    assert "1 of the 2" in left_out(asked)[0]
+
+
+def test_a_whole_file_has_all_its_sound_tracks():
+    native = provider(video=replace(MP4, hears=True), audio=SPEECH)
+    assert left_out(plan(native, clip(sound_tracks=2))) == []
+    assert left_out(plan(native, clip(sound_tracks=2), listener=EAR)) == []
+    assert left_out(plan(provider(audio=HEARS), speech(sound_tracks=2))) == []
+
+
+def test_of_sound_that_nobody_hears_no_track_is_heard():
+    (words,) = left_out(plan(provider(video=MP4), clip("video/x-matroska", sound_tracks=2)))
+    assert words.startswith("the sound was not heard")
+
+
 # --- subtitles -----------------------------------------------------------------------------------
 
 TRACKS = (
@@ -518,6 +712,66 @@ def test_subtitles_are_read_where_they_are_preferred():
 def test_without_subtitles_the_sound_is_written_down():
     made = plan(provider(image=PNG, audio=SPEECH), clip(), subtitles="prefer")
     assert made.listening.call.modality == "audio"
+    assert made.warnings == ("the recording has no subtitles",)
+
+
+def test_subtitles_of_what_is_heard_are_read_instead_of_a_transcript():
+    heard_only = replace(clip(subtitles=TRACKS), modality="audio")
+    made = plan(provider(audio=SPEECH), heard_only, subtitles="prefer")
+    assert (made.strategy, made.listening.track, made.calls) == ("transcript", 0, ())
+    assert ([step.action for step in made.steps], made.cost) == (["subtitles"], 0.0)
+    asked = plan(provider(audio=SPEECH, text=TEXT), heard_only, subtitles="prefer", prompt="who?")
+    assert [call.modality for call in asked.calls] == ["text"]
+    native = plan(provider(audio=ANSWERS), heard_only, subtitles="prefer", prompt="who?")
+    assert (native.strategy, native.listening.track) == ("native", 0)
+    assert native.steps[-1].words == "the sound, with what is said beside it"
+    assert plan(provider(audio=SPEECH), speech(), subtitles="prefer").warnings == (
+        "the recording has no subtitles",
+    )
+
+
+def test_subtitles_are_told_beside_a_video_that_is_heard():
+    native = provider(video=replace(MP4, hears=True), audio=SPEECH)
+    made = plan(native, clip(subtitles=TRACKS), subtitles="prefer")
+    assert (made.strategy, made.listening.track, made.listening.call) == ("native", 0, None)
+    assert [step.action for step in made.steps] == ["subtitles", "ask"]
+    assert made.steps[-1].words == "the video, with what is said beside it"
+    without = plan(native, clip(), subtitles="prefer")
+    assert (without.listening, without.warnings) == (None, ("the recording has no subtitles",))
+    assert plan(native, clip(subtitles=TRACKS)).listening is None
+
+
+def test_a_silent_video_may_have_subtitles():
+    made = plan(provider(image=PNG), clip(has_sound=False, subtitles=TRACKS), subtitles="prefer")
+    assert made.listening.track == 0
+
+
+def test_what_only_reads_has_no_use_for_subtitles():
+    takes = provider(video=replace(MP4, answers=False))
+    made = plan(takes, clip(subtitles=TRACKS), subtitles="prefer")
+    assert (made.listening, len(left_out(made))) == (None, 1)
+    assert plan(takes, clip(subtitles=TRACKS), subtitles="prefer", timed=True).listening.track == 0
+
+
+def test_subtitles_of_images_are_refused():
+    with pytest.raises(UsageError, match="--subtitles is for recordings, not for image"):
+        plan(provider(image=PNG), picture(), subtitles="prefer")
+
+
+def test_a_link_is_not_searched_for_subtitles():
+    takes = provider(video=VideoLimits(uri_schemes=("gs",), hears=True))
+    made = plan(takes, link("video", "gs://b/a.mp4"), subtitles="prefer")
+    assert made.warnings == ("a link is not searched for subtitles",)
+
+
+def test_models_for_what_subtitles_stand_in_for_are_no_mistake():
+    """The same command is given for recordings with and without them."""
+    seen = clip(subtitles=TRACKS)
+    heard_only = replace(seen, modality="audio")
+    ear = provider(audio=SPEECH)
+    assert plan(ear, heard_only, subtitles="prefer", model="ear-2").calls == ()
+    made = plan(provider(image=PNG), seen, listener=EAR, subtitles="prefer", audio_model="ear-2")
+    assert made.listening.track == 0
 
 
 @pytest.mark.parametrize(
@@ -528,6 +782,8 @@ def test_subtitles_are_those_of_the_language(language, track):
     video = clip(subtitles=TRACKS)
     made = plan(provider(image=PNG), video, subtitles="prefer", language=language)
     assert made.listening.track == track
+    told = "no subtitles are in fr: the first track, in deu, is read"
+    assert made.warnings == ((told,) if language == "fr" else ())
 
 
 # --- sound ---------------------------------------------------------------------------------------
@@ -964,6 +1220,22 @@ def test_a_model_for_sound_is_refused_when_nobody_writes_it_down():
         plan(provider(image=PNG), clip(), audio_model="ear-2")
 
 
+def test_a_model_that_is_not_asked_is_refused():
+    told = "--model foo is not asked about anything: ear ear-1 is; leave it out, or name"
+    with pytest.raises(UsageError, match=told):
+        plan(provider(audio=SPEECH), speech(), listener=EAR, model="foo")
+    both = provider(audio=SPEECH, default_model="own")
+    with pytest.raises(UsageError, match="--model foo is not asked about anything: acme own is"):
+        plan(both, speech(), listener=both, model="foo")
+
+
+def test_the_access_of_who_is_not_asked_is_not_looked_at():
+    access = Access(project="x")
+    assert plan(provider(image=PNG), speech(), listener=EAR, access=access)
+    with pytest.raises(UsageError, match="acme does not take --project"):
+        plan(provider(text=TEXT), speech(), listener=EAR, prompt="who?", access=access)
+
+
 def test_a_service_without_a_model_for_sound_does_not_hear():
     unnamed = provider(image=PNG, audio=SPEECH, default_model=None)
     (left,) = plan(unnamed, clip(), model="eye").left_out
@@ -995,6 +1267,38 @@ def test_numbers_that_mean_nothing_are_refused(asked, told):
         plan(provider(image=PNG, video=MP4), clip(), **asked)
     assert told in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"frames": 3.0}, "--frames 3.0 is not a whole number"),
+        ({"frames": True}, "--frames True is not a whole number"),
+        ({"jobs": None}, "--jobs None is not a whole number"),
+        ({"jobs": "4"}, "--jobs '4' is not a whole number"),
+        ({"max_download": 1.5}, "--max-download 1.5 is not a whole number"),
+        ({"max_download": 0}, "--max-download 0 is not above 0"),
+        ({"max_output_tokens": 9.5}, "--max-output-tokens 9.5 is not a whole number"),
+        ({"max_output_tokens": 10**5000}, "--max-output-tokens is too large"),
+        ({"start": "5"}, "--start '5' is not a number"),
+        ({"temperature": False}, "--temperature False is not a number"),
+        ({"end": 10**400}, "--end is too large"),
+        ({"subtitles": "always"}, "--subtitles 'always' is not known"),
+        ({"subtitles": None}, "--subtitles None is not known"),
+        ({"resolution": "huge"}, "--resolution 'huge' is not known"),
+    ],
+)
+def test_values_that_are_none_are_refused_before_anything_is_known(asked, told):
+    with pytest.raises(UsageError) as caught:
+        require_numbers(Question(**asked))
+    assert caught.value.message.startswith(told)
+    assert caught.value.hint
+
+
+def test_usual_values_are_taken():
+    require_numbers(Question())
+    require_numbers(Question(frames=1, jobs=64, max_download=1, max_output_tokens=10**9, start=0))
+    require_numbers(Question(subtitles="prefer", resolution="high", end=5, fps=1))
 
 
 @pytest.mark.parametrize(

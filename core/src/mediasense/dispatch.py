@@ -32,9 +32,9 @@ from mediasense.planning import (
     make_plan,
     passes_on,
     require_access_options,
+    require_numbers,
     require_one_kind,
 )
-from mediasense.planning.options import require_numbers
 from mediasense.planning.prices import NO_PRICES, Prices
 from mediasense.planning.stepdown import MOST, step_down
 from mediasense.plugins import Plugins

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mediasense.errors import UnsupportedMedia
 from mediasense.media.workspace import Workspace
 from mediasense.names import Channel
-from mediasense.planning.frames import Arrangement, arrange
+from mediasense.planning.frames import Arrangement, arrange, more_frames
 from mediasense.planning.plans import ClipWork, FrameWork, ImageWork, Plan, SoundWork
 from mediasense.planning.steps import clips_words, frames_words, sound_words
 from mediasense.prompts import sheet_note
@@ -21,7 +21,7 @@ from mediasense.types import ImageFacts, Media
 if TYPE_CHECKING:
     from mediasense.media.images.fitting import ImageFit
     from mediasense.media.images.pictures import Prepared
-    from mediasense.media.keyframes import KeyFrame
+    from mediasense.media.keyframes import KeyFrame, KeyFrames
     from mediasense.media.recordings.clips import Clip
     from mediasense.media.sound import Sound, SoundPiece
 
@@ -188,7 +188,7 @@ def _frames(plan: Plan, work: FrameWork, video: Media, workspace: Workspace) -> 
     start, end = plan.start or 0.0, _end(plan, video, found.end)
     step = Step(
         action="choose frames",
-        words=f"{frames_words(len(frames), work, at_most=False)}; looked for by {found.method}",
+        words=_frames_words(frames, work, found),
         channels=("picture",),
         start=start,
         end=end,
@@ -210,8 +210,8 @@ def _frames(plan: Plan, work: FrameWork, video: Media, workspace: Workspace) -> 
     return Parts(
         parts=parts,
         steps=(step,),
-        frames=tuple(FrameUsed(timestamp=f.timestamp, reason=f.reason) for f in frames),
-        left_out=_frames_left_out(found.worthwhile, len(frames), work, start, end),
+        frames=tuple(FrameUsed(timestamp=round(f.timestamp, 3), reason=f.reason) for f in frames),
+        left_out=_frames_left_out(plan, found.worthwhile, len(frames), work, start, end),
         warnings=(found.damage,) if found.damage else (),
     )
 
@@ -221,13 +221,23 @@ def _end(plan: Plan, video: Media, watched: float) -> float:
     return max(watched, known or 0.0)
 
 
+def _frames_words(frames: Sequence[KeyFrame], work: FrameWork, found: KeyFrames) -> str:
+    apart = work.every
+    if apart is not None and len(frames) > 1 and found.worthwhile > len(frames):
+        apart = (frames[-1].timestamp - frames[0].timestamp) / (len(frames) - 1)
+    words = frames_words(len(frames), work, at_most=False, apart=apart)
+    return words if work.every is not None else f"{words}; {found.method}"
+
+
 def _frames_left_out(
-    worthwhile: int, sent: int, work: FrameWork, start: float, end: float
+    plan: Plan, worthwhile: int, sent: int, work: FrameWork, start: float, end: float
 ) -> tuple[LeftOut, ...]:
-    if worthwhile <= sent:
+    told = any("picture" in left.channels for left in plan.left_out)
+    if worthwhile <= sent or told:
         return ()
-    words = f"{worthwhile - sent} of {worthwhile} frames worth sending were left out"
-    more = "; raise --frames" if sent >= work.most else ""
+    what = "worth sending" if work.every is None else "asked for"
+    words = f"{worthwhile - sent} of {worthwhile} frames {what} were left out"
+    more = more_frames(work) if sent >= work.most else ""
     return (LeftOut(words=words + more, channels=("picture",), start=start, end=end),)
 
 
@@ -374,6 +384,7 @@ def _clips(plan: Plan, work: ClipWork, video: Media, workspace: Workspace) -> Pa
                 folder=workspace.subfolder(),
                 max_bytes=work.max_bytes,
                 max_seconds=work.max_seconds,
+                most=work.clips,
                 start=plan.start,
                 end=plan.end,
                 pauses=_pauses(plan, work, source, video, workspace),

@@ -21,6 +21,7 @@ Strategies:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mediasense.errors import MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError
 from mediasense.names import MediaModality
@@ -47,6 +48,7 @@ __all__ = [
     "make_plan",
     "passes_on",
     "require_access_options",
+    "require_numbers",
     "require_one_kind",
 ]
 
@@ -95,7 +97,21 @@ def make_plan(
     require_times(question, media[0])
     plan = _planner(media[0].modality)(media, question, provider, listener)
     require_options(plan, question, provider, media[0])
+    if media[0].modality != "image":
+        plan = _told(plan, media[0], question)
     return with_steps(plan, media, question, prices)
+
+
+def _told(plan: Plan, recording: Media, question: Question) -> Plan:
+    """The plan of a recording, with what the user may not expect."""
+    from mediasense.planning.sounds import unheard_tracks
+    from mediasense.planning.subtitles import subtitle_warnings
+
+    return replace(
+        plan,
+        left_out=(*plan.left_out, *unheard_tracks(plan, recording)),
+        warnings=(*plan.warnings, *subtitle_warnings(plan, recording, question)),
+    )
 
 
 def passes_on(
@@ -105,7 +121,7 @@ def passes_on(
     uri = media.uri or ""
     if media.modality == "image":
         return fetches(provider.limits_for(question.model).image, uri)
-    from mediasense.planning.sounds import first_hearing
+    from mediasense.planning.sounds import hearer
     from mediasense.planning.videos import wants_frames
 
     limits: VideoLimits | AudioLimits | None
@@ -114,7 +130,7 @@ def passes_on(
         if wants_frames(question) or listener is not None or question.timed:
             return False
     else:
-        limits = first_hearing(question, provider, listener)
+        limits = hearer(question, provider, listener).limits
     cut_here = cuts(question) and (limits is None or "start_end" not in limits.options)
     return fetches(limits, uri) and not cut_here
 

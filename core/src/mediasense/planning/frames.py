@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from mediasense.media.images.fitting import Pixels, scale_into
 from mediasense.planning.images import MAX_CALLS, legible, share_of
+from mediasense.planning.limits import facts
+from mediasense.planning.options import MAX_FRAMES as MOST_FRAMES
 from mediasense.planning.plans import FrameWork
 from mediasense.providers import ImageLimits
 from mediasense.types import Media, Question
@@ -19,6 +21,7 @@ PER_CALL = 60
 
 MAX_FRAMES = 240
 _LEAST_FRAMES = 30
+_COUNTED = 1e9
 _SECONDS_PER_FRAME = 5.0
 
 SINGLE_CALLS = 30
@@ -46,14 +49,18 @@ def frame_work(
     per_call = min(limits.max_items or PER_CALL, legible(limits) or PER_CALL)
     calls = 1 if not joins else SINGLE_CALLS if per_call == 1 else MAX_CALLS
     every = question.every or (1 / question.fps if question.fps else None)
-    most = question.frames or _budget(seconds, every)
+    wanted = None if every is None else regular_frames(media, seconds, every)
     side = _sheet_side(limits)
-    most = min(most, per_call * calls * _columns(side)[-1] ** 2)
+    possible = min(MOST_FRAMES, per_call * calls * _columns(side)[-1] ** 2)
+    most = min(question.frames or _budget(seconds, every), possible)
     per_call = min(per_call, most)
     size = _frame_size(media, limits)
     return FrameWork(
         most=most,
+        possible=possible,
         every=every,
+        wanted=wanted,
+        apart=every if wanted is None or wanted <= most else (seconds or 0) / max(1, most - 1),
         per_call=per_call,
         calls=min(calls, -(-most // per_call)),
         width=size.width,
@@ -62,6 +69,38 @@ def frame_work(
         max_bytes=share_of(limits, per_call),
         mime_type="image/jpeg" if "image/jpeg" in limits.mime_types else "image/png",
     )
+
+
+def regular_frames(media: Media, seconds: float | None, every: float) -> int | None:
+    """How many frames there are at regular times; ``None`` when the length is not known."""
+    if seconds is None:
+        return None
+    found = facts(media)
+    pictures = seconds * found.fps if found is not None and found.fps else math.inf
+    return max(1, math.ceil(min(seconds / every, pictures, _COUNTED)))
+
+
+def few_frames(work: FrameWork, question: Question) -> str:
+    """What is told where fewer frames are sent than were asked for; ``""`` where none are missing.
+
+    Args:
+        work: What was planned.
+        question: What was asked.
+    """
+    if work.every is None:
+        asked = question.frames or 0
+        return f"takes {work.most} frames in all, not {asked}" if asked > work.most else ""
+    if work.wanted is None or work.wanted <= work.most:
+        return ""
+    words = f"{work.wanted - work.most} of {work.wanted} frames asked for are left out"
+    if work.most > 1:
+        words += f": one each {work.apart:.3g} s is sent, not one each {work.every:.3g} s"
+    return words + more_frames(work)
+
+
+def more_frames(work: FrameWork) -> str:
+    """What to do for more frames, where something can be done."""
+    return "; raise --frames" if work.most < work.possible else ""
 
 
 def _budget(seconds: float | None, every: float | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mediasense.errors import MediaTooLarge
-from mediasense.media.images.fitting import ImageFit, fit_image
+from mediasense.media.images.fitting import ImageFit, Pixels, fit_image, tile_size
 from mediasense.planning.limits import (
     cannot,
     fetches,
@@ -16,6 +16,7 @@ from mediasense.planning.limits import (
 from mediasense.planning.options import call
 from mediasense.planning.plans import ImageWork, Plan
 from mediasense.providers import ImageLimits, Provider
+from mediasense.steps import LeftOut
 from mediasense.types import ImageFacts, Media, Question
 
 PIECES = 8
@@ -41,35 +42,82 @@ def plan_images(
     described = _DESCRIBE_ALL if len(media) > 1 else _DESCRIBE
     prompt = question.prompt or (described if limits.answers else None)
     asking = call("image", limits, question, provider, prompt)
-    most = limits.max_items or len(media) * PIECES
-    per_call = min(most, legible(limits) or most)
-    fits = tuple(_fit(item, limits, provider, most // len(media), None) for item in media)
+    joined = joining(question, provider, prompt) if limits.answers else None
+    several = joined is not None or not limits.answers
+    calls = MAX_CALLS if several else 1
+    per_call = least(limits.max_items, legible(limits)) or len(media) * PIECES
+    each = max(1, per_call * calls // len(media))
+    fits = tuple(_fit(item, limits, provider, each, None) for item in media)
     pieces = sum(fit.pieces for fit in fits)
-    if pieces <= most and _small_enough(media, fits, limits):
+    if pieces <= (limits.max_items or pieces) and _small_enough(media, fits, limits):
         per_call = pieces
     else:
-        each = share_of(limits, min(per_call, pieces))
-        fits = tuple(_fit(item, limits, provider, most // len(media), each) for item in media)
-    work = ImageWork(fits=fits, per_call=min(per_call, pieces))
-    joined = joining(question, provider, prompt) if limits.answers and pieces > 1 else None
-    if pieces <= per_call:
-        return Plan(strategy="images", sends=work, listening=None, asking=asking, joining=joined)
-    if (joined is None and limits.answers) or -(-pieces // per_call) > MAX_CALLS:
+        share = share_of(limits, min(per_call, pieces))
+        fits = tuple(_fit(item, limits, provider, each, share) for item in media)
+    if pieces > per_call * calls:
         raise MediaTooLarge(
-            f"{provider.name} takes {per_call} images in one request, not {pieces}",
+            f"{provider.name} takes at most {_count(per_call * calls, 'image')} in "
+            f"{_count(calls, 'call')}, not {pieces}",
             hint="give fewer",
         )
     return Plan(
         strategy="images",
-        sends=work,
+        sends=ImageWork(fits=fits, per_call=min(per_call, pieces)),
         listening=None,
         asking=asking,
-        joining=joined,
+        joining=joined if pieces > 1 else None,
+        left_out=_dropped(media, fits),
         warnings=(
-            f"{provider.name} takes {per_call} images in one request: the {pieces} are looked at "
-            f"in {-(-pieces // per_call)} calls",
+            *_in_calls(provider, per_call, pieces),
+            *_shrunk(media, fits, limits, provider),
         ),
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _in_calls(provider: Provider, per_call: int, pieces: int) -> tuple[str, ...]:
+    if pieces <= per_call:
+        return ()
+    return (
+        f"{provider.name} takes {_count(per_call, 'image')} in one request: the {pieces} are "
+        f"looked at in {-(-pieces // per_call)} calls",
+    )
+
+
+def _dropped(media: tuple[Media, ...], fits: tuple[ImageFit, ...]) -> tuple[LeftOut, ...]:
+    """The frames of animations that are not sent."""
+    left = []
+    for name, image, fit in zip(_names(media), media, fits, strict=True):
+        frames = image.facts.frames if isinstance(image.facts, ImageFacts) else 1
+        if fit.work == "redraw" and fit.frames < frames:
+            dropped = f"{frames - fit.frames} of {frames} frames of {name} are left out"
+            left.append(LeftOut(words=dropped, channels=("picture",)))
+    return tuple(left)
+
+
+def _shrunk(
+    media: tuple[Media, ...], fits: tuple[ImageFit, ...], limits: ImageLimits, provider: Provider
+) -> tuple[str, ...]:
+    """Long images that are made smaller, as there may not be more images."""
+    told = []
+    for name, image, fit in zip(_names(media), media, fits, strict=True):
+        if fit.work != "redraw" or image.width is None or image.height is None:
+            continue
+        part = tile_size(Pixels(width=image.width, height=image.height), fit.tiles)
+        free = _fit(image, replace(limits, answers=True), provider, PIECES, fit.max_bytes)
+        if free.tiles > fit.tiles and (fit.width or 0) < part.width:
+            into = f"cut into {fit.tiles} alone" if fit.tiles > 1 else "not cut"
+            told.append(f"{name} is long, {into} and made smaller: small text may be illegible")
+    return tuple(told)
+
+
+def _names(media: tuple[Media, ...]) -> list[str]:
+    if len(media) == 1:
+        return ["the image"]
+    return [f"image {number}" for number in range(1, len(media) + 1)]
 
 
 def _small_enough(

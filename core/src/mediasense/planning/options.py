@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 from mediasense.errors import UnsupportedModality, UsageError
-from mediasense.names import Modality, Option
+from mediasense.names import Modality, Option, Resolution, Subtitles
 from mediasense.planning.plans import Call, ClipWork, FrameWork, Plan, SoundWork
 from mediasense.providers import AudioLimits, Limits, Provider
 from mediasense.types import Media, Question
@@ -75,22 +76,47 @@ def require_options(plan: Plan, question: Question, provider: Provider, media: M
     carried = {option for part in calls for option in part.options} | _done_here(plan)
     for option in _given(question):
         if option not in carried:
-            who = calls[-1].provider if calls else provider
-            model = f" with {question.model}" if question.model and who is provider else ""
-            raise UsageError(
-                f"{who.name} does not honour {_flag(option)} for {media.modality}{model}",
-                hint="leave it out, or use another --provider",
-            )
+            raise _not_honoured(option, plan, question, provider, media)
     _refuse_options_of_others(plan, question, media)
     hear = plan.listening.call if plan.listening else None
-    if question.audio_model is not None and (hear is None or hear.model != question.audio_model):
+    # Subtitles that are preferred stand in for the calls that their models are named for.
+    instead = plan.listening is not None and plan.listening.track is not None
+    named = None if instead else question.audio_model
+    if named is not None and (hear is None or hear.model != named):
         raise UsageError(
             "--audio-model names a model that writes down sound, and none is asked to",
             hint="leave it out, or give --model",
         )
     if question.timed and media.modality != "image":
         _require_times_of_speech(plan, provider)
-    require_access_options(question, provider)
+    own = [part for part in plan.calls if part.provider.name == provider.name]
+    if question.model is not None and not (plan.asking is None and instead):
+        _require_model(question.model, own, plan)
+    if own:
+        require_access_options(question, provider)
+
+
+def _not_honoured(
+    option: Option, plan: Plan, question: Question, provider: Provider, media: Media
+) -> UsageError:
+    calls = [part for part in plan.calls if part is not plan.joining]
+    who = calls[-1].provider if calls else provider
+    model = f" with {question.model}" if question.model and who is provider else ""
+    what = "frames of a video" if isinstance(plan.sends, FrameWork) else media.modality
+    return UsageError(
+        f"{who.name} does not honour {_flag(option)} for {what}{model}",
+        hint="leave it out, or use another --provider",
+    )
+
+
+def _require_model(model: str, own: list[Call], plan: Plan) -> None:
+    if all(part.model != model for part in own):
+        asked = plan.calls[-1]
+        raise UsageError(
+            f"--model {model} is not asked about anything: "
+            f"{asked.provider.name} {asked.model or 'with its own model'} is",
+            hint="leave it out, or name the model that writes down sound with --audio-model",
+        )
 
 
 def _require_times_of_speech(plan: Plan, provider: Provider) -> None:
@@ -128,6 +154,8 @@ def _refuse_options_of_others(plan: Plan, question: Question, media: Media) -> N
         for name in ("audio_provider", "min_confidence"):
             if getattr(question, name) is not None:
                 raise UsageError(f"{_flag(name)} is for sound, not for image", hint="leave it out")
+        if question.subtitles != "ignore":
+            raise UsageError("--subtitles is for recordings, not for image", hint="leave it out")
     elif (
         question.min_confidence is not None
         and plan.listening is None
@@ -177,40 +205,70 @@ def require_one_kind(media: tuple[Media, ...]) -> None:
 
 
 def require_numbers(question: Question) -> None:
-    """Refuse numbers that mean nothing.
+    """Refuse values that mean nothing, whatever the question is about.
 
     Raises:
-        UsageError: One is negative, not finite or too large.
+        UsageError: A number is none, negative, not finite or too large, or a word is not known.
     """
-    numbers = {
-        "--end": question.end,
-        "--every": question.every,
-        "--fps": question.fps,
-        "--max-output-tokens": question.max_output_tokens,
-        "--start": question.start,
-        "--temperature": question.temperature,
-    }
-    for flag, number in numbers.items():
-        above = flag not in ("--start", "--temperature")
-        if number is not None and not (
-            math.isfinite(number) and (number > 0 if above else number >= 0)
-        ):
-            raise UsageError(
-                f"{flag} {number:g} is not {'above' if above else 'at least'} 0",
-                hint=f"give {flag} a number",
-            )
+    for name in ("frames", "jobs", "max_download", "max_output_tokens"):
+        _require_number(name, getattr(question, name), whole=True)
+    for name in ("end", "every", "fps", "min_confidence", "start", "temperature"):
+        _require_number(name, getattr(question, name), whole=False)
+    for name in ("end", "every", "fps", "max_output_tokens"):
+        _require_above(_flag(name), getattr(question, name))
+    for name in ("start", "temperature"):
+        _require_above(_flag(name), getattr(question, name), or_zero=True)
     _require_between("--frames", question.frames, 1, MAX_FRAMES)
     _require_between("--jobs", question.jobs, 1, MAX_JOBS)
     _require_between("--min-confidence", question.min_confidence, 0, 1)
+    if question.max_download < 1:
+        raise UsageError(
+            f"--max-download {question.max_download} is not above 0",
+            hint="give --max-download a number",
+        )
+    _require_word("--subtitles", question.subtitles, get_args(Subtitles))
+    if question.resolution is not None:
+        _require_word("--resolution", question.resolution, get_args(Resolution))
     if question.every is not None and question.fps is not None:
         raise UsageError("--every and --fps say the same twice", hint="leave one out")
 
 
+_NEVER_NONE = ("jobs", "max_download")
+_LARGEST = 10**15
+
+
+def _require_number(name: str, number: object, *, whole: bool) -> None:
+    if number is None and name not in _NEVER_NONE:
+        return
+    # A bool is an int to Python, and no number to anybody else.
+    kinds = int if whole else (int, float)
+    if isinstance(number, bool) or not isinstance(number, kinds):
+        raise UsageError(
+            f"{_flag(name)} {number!r} is not a {'whole ' if whole else ''}number",
+            hint=f"give {_flag(name)} a number",
+        )
+    if isinstance(number, int) and abs(number) > _LARGEST:
+        raise UsageError(f"{_flag(name)} is too large", hint=f"give {_flag(name)} a smaller number")
+
+
+def _require_above(flag: str, number: float | None, *, or_zero: bool = False) -> None:
+    if number is None:
+        return
+    if not math.isfinite(number) or not (number >= 0 if or_zero else number > 0):
+        raise UsageError(
+            f"{flag} {number:g} is not {'at least' if or_zero else 'above'} 0",
+            hint=f"give {flag} a number",
+        )
+
+
 def _require_between(flag: str, number: float | None, least: int, most: int) -> None:
     if number is not None and not least <= number <= most:
-        raise UsageError(
-            f"{flag} {number:g} is not {least} to {most}", hint=f"give {flag} a number"
-        )
+        raise UsageError(f"{flag} {number} is not {least} to {most}", hint=f"give {flag} a number")
+
+
+def _require_word(flag: str, word: object, known: tuple[str, ...]) -> None:
+    if word not in known:
+        raise UsageError(f"{flag} {word!r} is not known", hint=f"give {flag} {' or '.join(known)}")
 
 
 def require_times(question: Question, media: Media) -> None:

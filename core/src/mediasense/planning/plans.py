@@ -61,7 +61,10 @@ class FrameWork:
 
     Attributes:
         most: How many are chosen at most.
+        possible: How many could be, if more were asked for.
         every: A frame each so many seconds; ``None`` chooses key frames.
+        wanted: How many that would be, as far as that is known.
+        apart: Seconds between two, where ``every`` would be more than ``most``; else ``every``.
         per_call: How many images one call takes.
         calls: How many calls there may be.
         width, height: Pixels of a frame at most.
@@ -71,7 +74,10 @@ class FrameWork:
     """
 
     most: int
+    possible: int
     every: float | None
+    wanted: int | None
+    apart: float | None
     per_call: int
     calls: int
     width: int
@@ -89,15 +95,15 @@ class ClipWork:
         encode: Whether it is made smaller; else its packets are copied.
         max_bytes, max_seconds: Of one clip.
         clips: How many there are at most.
-        max_side, fps: Of an encoded clip.
+        max_side, fps: Of an encoded clip; a copied one keeps what it has.
     """
 
     encode: bool
     max_bytes: int | None
     max_seconds: float | None
     clips: int
-    max_side: int = 1280
-    fps: float = 10.0
+    max_side: int
+    fps: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

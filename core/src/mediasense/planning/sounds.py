@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mediasense.errors import MediaTooLarge, UnsupportedMedia
 from mediasense.media.sound.encoders import EncodedFormat, fitting_samples
 from mediasense.media.sound.resampling import RATE
 from mediasense.names import Option
 from mediasense.planning.images import MAX_CALLS
-from mediasense.planning.languages import same_language
 from mediasense.planning.limits import (
     cannot,
     cuts,
@@ -22,8 +21,10 @@ from mediasense.planning.limits import (
     too_large,
 )
 from mediasense.planning.options import call
-from mediasense.planning.plans import Call, Listening, Plan, SoundWork, WholeFile
-from mediasense.providers import AudioLimits, Provider
+from mediasense.planning.plans import Call, ClipWork, Listening, Plan, SoundWork, WholeFile
+from mediasense.planning.subtitles import reading
+from mediasense.providers import AudioLimits, Provider, VideoLimits
+from mediasense.steps import LeftOut
 from mediasense.types import Media, Question
 
 HEAR = "Write down word for word what is said in this recording."
@@ -55,76 +56,94 @@ MAX_PIECES = 1000
 """Pieces of a sound that is written down: each is a call."""
 
 
-def first_hearing(
-    question: Question, provider: Provider, listener: Provider | None
-) -> AudioLimits | None:
-    """What is said of the call that a sound itself is sent with."""
-    if listener is not None:
-        return listener.limits_for(question.audio_model).audio
-    asked = provider.limits_for(question.model).audio
-    if question.prompt is None or (asked is not None and asked.answers):
-        return asked
-    return provider.limits_for(None).audio
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearer:
+    """Who is sent the sound itself, and for what.
+
+    Attributes:
+        provider, model: Who it is; a model of ``None`` is the provider's own.
+        answers: Whether the question is asked about the sound; else it is written down.
+    """
+
+    provider: Provider
+    model: str | None
+    answers: bool
+
+    @property
+    def limits(self) -> AudioLimits | None:
+        """What is said of the call."""
+        return self.provider.limits_for(self.model).audio
+
+
+def hearer(question: Question, provider: Provider, listener: Provider | None) -> Hearer:
+    """Decide who is sent a sound.
+
+    A model is named for the provider that answers: another provider has its own, and so has the
+    transcript that a question is asked about.
+
+    Args:
+        question: What is asked.
+        provider: Who is asked.
+        listener: Who is named to write down the sound, if anybody is.
+    """
+    own = Hearer(provider=provider, model=question.model, answers=question.prompt is not None)
+    asked = own.limits
+    if listener is None and (question.prompt is None or (asked is not None and asked.answers)):
+        return own
+    return Hearer(provider=listener or provider, model=question.audio_model, answers=False)
 
 
 def plan_sound(
     media: tuple[Media, ...], question: Question, provider: Provider, listener: Provider | None
 ) -> Plan:
     """Decide how a sound reaches a provider; see :func:`mediasense.planning.make_plan`."""
-    sound = media[0]
-    limits = provider.limits_for(question.model).audio
+    sound, who = media[0], hearer(question, provider, listener)
     if question.prompt is None:
-        return _transcript(sound, question, listener or provider, named=listener is not None)
-    if listener is None and limits is not None and limits.answers:
-        return _answer(sound, question, provider, limits)
-    return _through_transcript(sound, question, provider, listener)
+        return _transcript(sound, question, who)
+    if who.answers:
+        assert who.limits is not None
+        return _answer(sound, question, provider, who.limits)
+    return _through_transcript(sound, question, provider, who.provider)
 
 
-def _transcript(sound: Media, question: Question, provider: Provider, *, named: bool) -> Plan:
-    # A model is named for the provider that answers; another one has its own.
-    model = question.audio_model if named else question.model
-    limits = provider.limits_for(model).audio
+def _transcript(sound: Media, question: Question, who: Hearer) -> Plan:
+    listening = reading(sound, question) or _written_down(sound, question, who)
+    plan = Plan(strategy="transcript", sends=None, listening=listening, asking=None)
+    return _windowed(plan, question)
+
+
+def _written_down(sound: Media, question: Question, who: Hearer) -> Listening:
+    asked, limits = replace(question, model=who.model), who.limits
     if limits is None or not limits.transcribes:
-        raise cannot(provider, replace(question, model=model), "write down speech")
-    sends = _sending(sound, question, provider, limits, skip_silence=False)
-    hear = call("audio", limits, replace(question, model=model), provider, None)
-    listening = Listening(call=_narrowed(hear, sends), sends=sends)
-    return _windowed(
-        Plan(strategy="transcript", sends=None, listening=listening, asking=None), question
-    )
+        raise cannot(who.provider, asked, "write down speech")
+    sends = _sending(sound, question, who.provider, limits, skip_silence=False)
+    hear = call("audio", limits, asked, who.provider, None)
+    return Listening(call=_narrowed(hear, sends), sends=sends)
 
 
 def _answer(sound: Media, question: Question, provider: Provider, limits: AudioLimits) -> Plan:
     sends = _sending(sound, question, provider, limits, skip_silence=False)
     asking = _narrowed(call("audio", limits, question, provider, question.prompt), sends)
+    plan = Plan(strategy="native", sends=sends, listening=reading(sound, question), asking=asking)
     if not isinstance(sends, SoundWork) or sends.pieces == 1:
-        plan = Plan(strategy="native", sends=sends, listening=None, asking=asking)
         return _windowed(plan, question)
     joined = joining(question, provider, question.prompt)
     if joined is None or sends.pieces > MAX_CALLS:
         if limits.transcribes and provider.limits_for(question.model).text is not None:
-            return _through_transcript(sound, question, provider, None)
+            return _through_transcript(sound, question, provider, provider)
         raise MediaTooLarge(
             f"{provider.name} would have to be asked about {sends.pieces} pieces of this sound, "
             f"and {'cannot join answers' if joined is None else f'{MAX_CALLS} are the most'}",
             hint="cut it with --start and --end",
         )
-    plan = Plan(
-        strategy="segments",
-        sends=sends,
-        listening=None,
-        asking=asking,
-        joining=joined,
-    )
-    return _windowed(plan, question)
+    return _windowed(replace(plan, strategy="segments", joining=joined), question)
 
 
 def _through_transcript(
-    sound: Media, question: Question, provider: Provider, listener: Provider | None
+    sound: Media, question: Question, provider: Provider, listener: Provider
 ) -> Plan:
-    # A model that is named is the one that answers; the transcript is made by the default one.
     written = provider.limits_for(question.model).text
-    listening = listen(sound, question, listener or provider)
+    listening = listen(sound, question, listener)
     if listening is None or written is None:
         raise cannot(provider, question, "answer questions about sound")
     asking = call("text", written, question, provider, question.prompt)
@@ -140,9 +159,9 @@ def listen(media: Media, question: Question, provider: Provider) -> Listening | 
         question: What is asked; its language and times count.
         provider: Who is to write it down.
     """
-    track = _subtitles(media, question)
-    if track is not None:
-        return Listening(call=None, sends=None, track=track)
+    subtitles = reading(media, question)
+    if subtitles is not None:
+        return subtitles
     model = question.audio_model
     limits = provider.limits_for(model).audio
     if limits is None or not (limits.transcribes or limits.answers):
@@ -159,15 +178,6 @@ def listen(media: Media, question: Question, provider: Provider) -> Listening | 
             hint="add --audio-model MODEL",
         )
     return Listening(call=_narrowed(hear, sends), sends=sends)
-
-
-def _subtitles(media: Media, question: Question) -> int | None:
-    found = facts(media)
-    if question.subtitles != "prefer" or found is None or not found.subtitles:
-        return None
-    wanted = question.language
-    of_language = (t for t in found.subtitles if wanted and same_language(wanted, t.language))
-    return next(of_language, found.subtitles[0]).index
 
 
 def _sending(
@@ -262,8 +272,39 @@ def _narrowed(hear: Call, sends: WholeFile | SoundWork) -> Call:
 
 
 def _windowed(plan: Plan, question: Question) -> Plan:
+    """The plan for the part of the recording that is asked about."""
     warnings = plan.warnings
-    sends = plan.listening.sends if plan.listening else plan.sends
-    if isinstance(sends, SoundWork) and sends.pieces > 1:
-        warnings += (f"the sound is cut at pauses into up to {sends.pieces} pieces",)
+    for sends in (plan.listening.sends if plan.listening else None, plan.sends):
+        if isinstance(sends, SoundWork) and sends.pieces > 1:
+            warnings += (f"the sound is cut at pauses into up to {sends.pieces} pieces",)
     return replace(plan, start=question.start, end=question.end, warnings=warnings)
+
+
+def unheard_tracks(plan: Plan, media: Media) -> tuple[LeftOut, ...]:
+    """The sound tracks of a recording that nobody hears: only a whole file has all of them."""
+    found = facts(media)
+    if found is None or found.sound_tracks < 2 or not _takes_one(plan):
+        return ()
+    others = found.sound_tracks - 1
+    return (
+        LeftOut(
+            words=f"{others} of the {found.sound_tracks} sound tracks "
+            f"{'is' if others == 1 else 'are'} not heard: one is taken",
+            channels=("sound",),
+            start=plan.start,
+            end=plan.end,
+        ),
+    )
+
+
+def _takes_one(plan: Plan) -> bool:
+    heard = plan.listening.sends if plan.listening else None
+    shown = plan.sends if plan.asking is not None and _hears(plan.asking) else None
+    if WholeFile() in (heard, shown):
+        return False
+    return any(isinstance(work, SoundWork | ClipWork) for work in (heard, shown))
+
+
+def _hears(asking: Call) -> bool:
+    limits = asking.limits
+    return asking.modality == "audio" or (isinstance(limits, VideoLimits) and limits.hears)

@@ -30,7 +30,7 @@ _ANSWER_TOKENS = 500
 _FRAME_BYTES_PER_PIXEL = 0.15
 
 _KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP"}
-_SOUNDS = {"copy": "as it is", "flac": "as FLAC", "m4a": "as AAC", "mp3": "as MP3"}
+_SOUNDS = {"flac": "as FLAC", "m4a": "as AAC", "mp3": "as MP3"}
 
 
 def with_steps(plan: Plan, media: tuple[Media, ...], question: Question, prices: Prices) -> Plan:
@@ -39,9 +39,12 @@ def with_steps(plan: Plan, media: tuple[Media, ...], question: Question, prices:
     return replace(plan, steps=tuple(tell.steps()))
 
 
-def frames_words(count: int, work: FrameWork, *, at_most: bool) -> str:
-    """What is chosen of a video."""
-    how = "key frames" if work.every is None else f"frames, one each {work.every:g} s,"
+def frames_words(count: int, work: FrameWork, *, at_most: bool, apart: float | None) -> str:
+    """What is chosen of a video; of regular frames, so many seconds ``apart``."""
+    frames = "frame" if count == 1 else "frames"
+    how = f"key {frames}" if work.every is None else frames
+    if apart is not None and (at_most or count > 1):
+        how += f", one each {apart:.3g} s,"
     return f"{'up to ' if at_most else ''}{count} {how} up to {work.width} x {work.height}"
 
 
@@ -66,7 +69,9 @@ def asked_words(call: Call, *, heard: bool) -> str:
         "audio": "the sound",
         "text": "the transcript",
     }[call.modality]
-    return f"{words}, with what is said beside them" if heard and call.modality != "text" else words
+    if not heard or call.modality == "text":
+        return words
+    return f"{words}, with what is said beside {'them' if call.modality == 'image' else 'it'}"
 
 
 def channels_of(call: Call, media: Media) -> tuple[Channel, ...]:
@@ -130,7 +135,7 @@ class _Teller:
                     if fit.actions
                 ]
             case FrameWork():
-                words = frames_words(work.most, work, at_most=True)
+                words = frames_words(work.most, work, at_most=True, apart=work.apart)
                 return [self._local("choose frames", words, "picture")]
             case ClipWork():
                 heard = self._media[0].has_sound is not False

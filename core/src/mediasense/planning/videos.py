@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from mediasense.errors import MediaTooLarge, UnsupportedMedia
 from mediasense.media.recordings.clips import can_copy, encoded_bytes
+from mediasense.media.recordings.cuts import PACKET_BYTES
 from mediasense.names import Strategy
-from mediasense.planning.frames import frame_work
+from mediasense.planning.frames import few_frames, frame_work
 from mediasense.planning.images import MAX_CALLS
 from mediasense.planning.limits import (
     cannot,
@@ -24,6 +25,7 @@ from mediasense.planning.limits import (
 from mediasense.planning.options import call
 from mediasense.planning.plans import ClipWork, Plan, WholeFile
 from mediasense.planning.sounds import listen
+from mediasense.planning.subtitles import reading
 from mediasense.providers import ImageLimits, Provider, VideoLimits
 from mediasense.steps import LeftOut
 from mediasense.types import Media, Question
@@ -44,6 +46,12 @@ _BUFFERED_SECONDS = 20.0
 
 # A clip that is copied is cut at key frames, so it may be this much shorter than it could be.
 _USED = 0.5
+
+# Encoders set a key frame every 10 seconds at most, usually; some of screen recordings every 20.
+_KEY_SECONDS = 20.0
+_RUN_OVER_SECONDS = 1.0
+_USUAL_FPS = 30.0
+_SOUND_PACKETS = 50.0
 
 
 def plan_video(
@@ -105,26 +113,60 @@ def _clips(
 ) -> ClipWork | None:
     """Copied where that does, else encoded smaller, else cut; whichever keeps the most together."""
     found, seconds = facts(video), span(video, question) or 0.0
-    assert video.seconds is not None
     most = most_bytes(limits)
-    copied = copied_bytes(video, seconds)
     copyable = found is not None and can_copy(found)
-    long = limits.max_seconds is not None and seconds > limits.max_seconds
-    one = ClipWork(encode=False, max_bytes=most, max_seconds=limits.max_seconds, clips=1)
-    if copyable and not long and (most is None or copied <= most):
+    one = ClipWork(
+        encode=False,
+        max_bytes=most,
+        max_seconds=limits.max_seconds,
+        clips=1,
+        max_side=_ENCODED_SIDE,
+        fps=_ENCODED_FPS,
+    )
+    copies = copyable and _is_within(limits, copied_bytes(video, seconds), seconds)
+    if copies and _is_within(
+        limits, _copied_at_most(video, question), _longest_copy(video, question)
+    ):
         return one
-    small = _encoded(video, seconds)
-    if not long and seconds <= LONGEST_ENCODING and (most is None or small <= most):
-        return replace(one, encode=True, max_side=_ENCODED_SIDE, fps=_ENCODED_FPS)
+    if copies and joins:
+        # Cuts are made at key frames, so that what should be one clip may turn out as two.
+        return replace(one, clips=2)
+    if seconds <= LONGEST_ENCODING and _is_within(limits, _encoded(video, seconds), seconds):
+        return replace(one, encode=True)
+    if copies:
+        return one  # it is refused before it is sent if it turns out as two
     clips = max(
-        1 if most is None else math.ceil(copied / max(1, most * _USED)),
-        1
-        if limits.max_seconds is None
-        else math.ceil(seconds / max(0.001, limits.max_seconds * _USED)),
+        2, _pieces(copied_bytes(video, seconds), most), _pieces(seconds, limits.max_seconds)
     )
     if copyable and joins and clips <= MAX_CALLS:
         return replace(one, clips=clips)
     return None
+
+
+def _is_within(limits: VideoLimits, size: int, seconds: float) -> bool:
+    most = most_bytes(limits)
+    return (most is None or size <= most) and (
+        limits.max_seconds is None or seconds <= limits.max_seconds
+    )
+
+
+def _pieces(whole: float, most: float | None) -> int:
+    return 1 if most is None else math.ceil(whole / max(0.001, most * _USED))
+
+
+def _longest_copy(video: Media, question: Question) -> float:
+    """Seconds that a copied clip may last: it begins with a key frame, and may run over."""
+    start = question.start or 0.0
+    return (span(video, question) or 0.0) + min(start, _KEY_SECONDS) + _RUN_OVER_SECONDS
+
+
+def _copied_at_most(video: Media, question: Question) -> int:
+    """Bytes that a copied clip hardly exceeds; a part may have more of them than its share."""
+    found, seconds = facts(video), _longest_copy(video, question)
+    packets = seconds * (((found.fps if found else None) or _USUAL_FPS) + _SOUND_PACKETS)
+    whole = copied_bytes(video, video.seconds or seconds)
+    size = min(whole, 2 * copied_bytes(video, seconds)) if cuts(question) else whole
+    return size + math.ceil(packets * PACKET_BYTES)
 
 
 def _encoded(video: Media, seconds: float) -> int:
@@ -157,11 +199,10 @@ def _as_video(
         size = f"{sends.max_side} pixels and {sends.fps:g} pictures a second"
         warning = f"the video is made smaller first, to {size}"
         return replace(plan, asking=asking, warnings=(warning,))
-    # Cuts are made at key frames, so that what should be one clip may turn out as two.
-    joined = joining(question, provider, prompt) if limits.answers else None
-    plan = replace(plan, asking=asking, joining=joined)
+    plan = replace(plan, asking=asking)
     if sends.clips == 1:
         return plan
+    plan = replace(plan, joining=joining(question, provider, prompt))
     warning = f"the video is cut into up to {sends.clips} clips"
     return replace(plan, strategy="segments", warnings=(warning,))
 
@@ -178,6 +219,7 @@ def _as_frames(video: Media, question: Question, provider: Provider, limits: Ima
     joined = joining(question, provider, prompt)
     seconds = span(video, question)
     work = frame_work(video, question, limits, seconds, joins=joined is not None)
+    words = few_frames(work, question)
     asking = call("image", limits, question, provider, prompt)
     several: Strategy = "frame_by_frame" if work.per_call == 1 else "segments"
     return Plan(
@@ -186,7 +228,16 @@ def _as_frames(video: Media, question: Question, provider: Provider, limits: Ima
         listening=None,
         asking=asking,
         joining=joined,
+        left_out=_too_few(words, question) if work.every is not None else (),
+        warnings=(f"{provider.name} {words}",) if words and work.every is None else (),
     )
+
+
+def _too_few(words: str, question: Question) -> tuple[LeftOut, ...]:
+    if not words:
+        return ()
+    left = LeftOut(words=words, channels=("picture",), start=question.start, end=question.end)
+    return (left,)
 
 
 # --- its sound -----------------------------------------------------------------------------------
@@ -202,12 +253,16 @@ def _heard(
     native: VideoLimits | None,
 ) -> Plan:
     plan = replace(plan, start=question.start, end=question.end)
+    subtitles = reading(video, question)
+    only_reads = native is not None and not native.answers
+    if subtitles is not None and (question.timed or not only_reads):
+        return replace(plan, listening=subtitles)
     unasked = native is not None and listener is None and not question.timed
     if video.has_sound is False or (native is not None and native.hears and unasked):
         return plan
     instead = "" if listener is not None or provider.kind == "device" else _INSTEAD
     listening = None
-    if native is not None and not native.answers and not question.timed:
+    if only_reads and not question.timed:
         # It reads what it is shown, whatever it is told beside that.
         why, instead = f"{provider.name} only reads what is shown", ""
     elif unasked and question.subtitles == "ignore":

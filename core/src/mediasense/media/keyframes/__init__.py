@@ -26,6 +26,7 @@ __all__ = ["FrameReason", "KeyFrame", "KeyFrames", "choose_key_frames"]
 
 _COVERAGE_SECONDS = 30.0
 _READING = 0.1  # of the progress
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,9 @@ class KeyFrames:
 
     Attributes:
         frames: In order of time.
-        worthwhile: How many deserved to be kept before the budget; ``len(frames)`` at least.
-        method: How changes were looked for, in a few words.
+        worthwhile: How many deserved to be kept, or were asked for, before they were thinned;
+            ``len(frames)`` at least.
+        method: How they were found, in a few words.
         end: The second up to which the recording was watched.
         damage: What is wrong where it breaks off; ``""`` for one that is whole.
     """
@@ -193,7 +195,21 @@ class _Watching:
         groups = wants_at(self._packets, moments)
         written = [(look.want.time, self._write(look)) for look in self._watcher.looks(groups)]
         frames = [_key_frame(time, "asked", still.result()) for time, still in written]
-        return self._result(frames, len(frames), "at regular times")
+        worthwhile = len(frames)
+        if len(moments) == most:
+            worthwhile = max(worthwhile, self._shown_regularly(every))
+        return self._result(frames, worthwhile, "at regular times")
+
+    def _shown_regularly(self, every: float) -> int:
+        """How many pictures are on screen at one of the regular times, however many those are."""
+        import numpy as np
+
+        part = self._part
+        count = int(min(1e9, (part.end - part.start) / every)) + 1
+        with np.errstate(all="ignore"):
+            before = np.ceil((np.sort(self._packets.times) - part.start - _ROUNDING) / every)
+        moments = np.append(np.clip(before, 0, count), count)
+        return int(np.count_nonzero(np.diff(moments)))
 
     def changes(self, most: int, blocks: float) -> KeyFrames:
         """Whatever is new."""
@@ -259,4 +275,5 @@ def _method(groups: list[Group]) -> str:
     for group in groups:
         packets[group.dense] = packets.get(group.dense, 0) + group.end - group.first
     reason = max(packets, key=packets.__getitem__, default="")
-    return f"every frame: {reason}" if reason else "key frames and outstanding packets"
+    found = f"every frame, as {reason}" if reason else "key frames and outstanding packets"
+    return f"found in {found}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LOOKS_A_SECOND = 4
 
 _NEAREST_KEYS = 0.5
+_CLOSE_PICTURES = 5
 _ONE_GROUP_SECONDS = 4.0
 _FLOOR_GROUPS = 3
 # Where even the smallest packets are such a share of a key frame, sizes tell nothing.
@@ -55,7 +56,7 @@ class Group:
         if_differs: What to look at too when the next group begins with another picture.
         quiet: Whether nothing in it says that the next key frame shows anything else.
         dense: Why all of it is looked at, several times a second; ``""`` where it is not.
-        sparse: Whether it has few frames a second, each of which may stand long.
+        sparse: Whether each frame counts: there are few in a second, or as many are wanted.
     """
 
     first: int
@@ -91,6 +92,10 @@ def wants_at(packets: Packets, moments: Sequence[float]) -> list[Group]:
         moments: Seconds from the start of the recording, in order.
     """
     groups = groups_of(packets)
+    # Where they are close, each picture counts, also those that others do not need.
+    apart = (moments[-1] - moments[0]) / max(1, len(moments) - 1) if moments else math.inf
+    length = float(packets.times.max() - packets.times.min())
+    each = apart * len(packets.times) < _CLOSE_PICTURES * length
     begins = [float(packets.times[g.first]) for g in groups]
     wants: list[list[Want]] = [[] for _ in groups]
     at = 0
@@ -98,7 +103,7 @@ def wants_at(packets: Packets, moments: Sequence[float]) -> list[Group]:
         while at + 1 < len(groups) and begins[at + 1] <= moment:
             at += 1
         wants[at].append(Want(time=moment, since=moment, until=moment))
-    return [replace(g, wants=tuple(w)) for g, w in zip(groups, wants, strict=True)]
+    return [replace(g, wants=tuple(w), sparse=each) for g, w in zip(groups, wants, strict=True)]
 
 
 def wants_for_changes(

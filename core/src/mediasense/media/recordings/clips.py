@@ -88,6 +88,7 @@ def copy_clips(
     *,
     max_bytes: int | None,
     max_seconds: float | None,
+    most: int | None = None,
     start: float | None = None,
     end: float | None = None,
     pauses: tuple[float, ...] = (),
@@ -104,6 +105,7 @@ def copy_clips(
         folder: Where the files are put.
         max_bytes: Of each file.
         max_seconds: Of each part.
+        most: How many parts at most; ``None`` is any number.
         start: Where to begin, in seconds; moves back to the key frame before it.
         end: Where to stop, in seconds; the last picture may stand a little longer.
         pauses: Seconds at which nobody speaks.
@@ -114,7 +116,8 @@ def copy_clips(
 
     Raises:
         UnsupportedMedia: What it is encoded with cannot be put into an MP4.
-        MediaTooLarge: It has no key frame where one is needed to stay within a limit.
+        MediaTooLarge: It has no key frame where one is needed to stay within a limit, or would be
+            cut into more parts than ``most``.
         CorruptMedia: Nothing of it can be read.
         UsageError: It ends before ``start``.
     """
@@ -131,6 +134,12 @@ def copy_clips(
     if max_bytes is not None or max_seconds is not None or part.first > 0:
         groups = _survey(source, part, facts.seconds, progress)
     plan = _plan(groups, part, max_bytes, max_seconds, pauses)
+    if most is not None and len(plan.groups) > most:
+        raise MediaTooLarge(
+            f"the recording would be cut at its key frames into {len(plan.groups)} clips, not "
+            f"{most}",
+            hint="ask about a shorter part of it, with --start and --end",
+        )
     progress.next_half(only=groups is None)
     return _Copy(folder, facts, part, plan, max_bytes).run(source, progress)
 
