@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mediasense import ImageLimits, Media
 from mediasense.media.images.sheets import sheet_grid
 from mediasense.media.keyframes import KeyFrame
-from mediasense.parts import grouped, thinned
+from mediasense.parts.frames import grouped, thinned
 from mediasense.planning.frames import (
     MAX_FRAMES,
     PER_CALL,

@@ -52,7 +52,7 @@ from mediasense.dispatch import Dispatcher
 from mediasense.errors import MediaRejected, RequestTooLarge
 from mediasense.media.keyframes import KeyFrame
 from mediasense.media.recordings import inspect_recording
-from mediasense.parts import grouped, thinned
+from mediasense.parts.frames import grouped, thinned
 from mediasense.planning.frames import arrange
 from mediasense.planning.plans import FrameWork
 from mediasense.prompts import UNHEARD

@@ -25,6 +25,8 @@ LAYERS = [
     {"choosing", "parts", "refusal", "requests"},
     {"listening"},
     {"execution"},
+    {"run"},
+    {"analysis"},
     {"dispatch"},
     {"checks", "runtime"},
     {"api", "cli"},

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasense import Analysis, Box, Media, Segment, TextLine, Timings, Usage, names
-from mediasense.dispatch import Planned
 from mediasense.output import progress
 from mediasense.output.envelope import dumps, to_json
 from mediasense.output.plans import plan_json, print_plan
 from mediasense.output.tables import print_table
 from mediasense.output.terminal import say, write
 from mediasense.planning.plans import Plan
+from mediasense.run import Planned
 from mediasense.steps import FrameUsed, LeftOut, Step
 
 # Any text, with halves of surrogate pairs, which models do write.

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mediasense.api import analyze, analyze_async, plan
     from mediasense.body import Base64, Body, json_body, new_slot, splice
     from mediasense.connection import Connection, connect, find_credential, is_loopback, shared
-    from mediasense.dispatch import Planned
     from mediasense.errors import (
         AuthenticationError,
         BudgetExceeded,
@@ -68,6 +67,7 @@ if TYPE_CHECKING:
         TextLimits,
         VideoLimits,
     )
+    from mediasense.run import Planned
     from mediasense.steps import FrameUsed, LeftOut, Step
     from mediasense.types import (
         Analysis,
@@ -194,7 +194,7 @@ _MODULES = (
     "media.source",
     "media.frames",
     "planning",
-    "dispatch",
+    "run",
     "api",
 )
 

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
 from mediasense import runtime
-from mediasense.dispatch import Planned
 from mediasense.media.source import Source
 from mediasense.names import MediaModality, OnProgress, OnText, Resolution, Subtitles
 from mediasense.providers import Access
+from mediasense.run import Planned
 from mediasense.types import Analysis, Question
 
 Parameters = ParamSpec("Parameters")

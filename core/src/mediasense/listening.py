@@ -9,7 +9,7 @@ from functools import partial
 from mediasense.media.recordings.tracks import read_subtitles
 from mediasense.media.sound import SoundPiece
 from mediasense.media.workspace import Workspace
-from mediasense.parts import sound_of, take_sound
+from mediasense.parts.sounds import sound_of, take_sound
 from mediasense.planning.plans import Call, Listening, Plan, SoundWork
 from mediasense.prompts import Transcript
 from mediasense.refusal import Refused

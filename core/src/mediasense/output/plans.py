@@ -12,7 +12,7 @@ from mediasense.output.terminal import write
 from mediasense.steps import Step, clock, size
 
 if TYPE_CHECKING:
-    from mediasense.dispatch import Planned
+    from mediasense.run import Planned
     from mediasense.types import Media
 
 # Raised when a field changes its meaning or goes; new fields do not raise it.
