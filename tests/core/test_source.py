@@ -171,6 +171,8 @@ def test_a_sound_is_one_under_any_name(store, make_wav, name):
         (b"MThd" + bytes(50), "unknown data"),
         (b"\0", "unknown data"),
         (b"a", "text"),
+        ("caf\u00e9 \u2013 ".encode() * 3000, "text"),
+        (b"caf\xe9 " * 100, "unknown data"),
     ],
 )
 @pytest.mark.parametrize(

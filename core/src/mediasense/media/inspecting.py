@@ -6,6 +6,7 @@ looked at by a decoder, in a process of its own.
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import stat
@@ -168,7 +169,11 @@ def _open_regular(path: Path, name: str) -> BinaryIO:
 
 
 def _text_or_binary(head: bytes) -> str:
-    return "text" if b"\0" not in head and head.isascii() else "unknown data"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # its last letter may be cut
+    except UnicodeDecodeError:
+        return "unknown data"
+    return "unknown data" if b"\0" in head else "text"
 
 
 def _no_media(name: str, what: str) -> UnsupportedMedia:
