@@ -20,7 +20,7 @@ from mediasense.errors import (
     UnsafeEndpoint,
     UsageError,
 )
-from mediasense.media.fetch.sites import download_site, knows_site
+from mediasense.media.fetch.sites import download_site
 
 # yt-dlp closes neither its file nor its connection when it is stopped in the middle.
 pytestmark = [
@@ -355,28 +355,7 @@ def test_any_text_that_is_no_link_is_an_error_of_ours(folder, url):
         download_site(url, folder, allowed=lambda _: False)
 
 
-# --- which sites ---------------------------------------------------------------------------------
-
-
-@needs_yt_dlp
-@pytest.mark.parametrize(
-    ("url", "known"),
-    [
-        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ", True),
-        ("https://youtu.be/dQw4w9WgXcQ", True),
-        ("https://vimeo.com/76979871", True),
-        ("https://example.org/clip.mp4", False),
-        ("https://example.org/", False),
-        ("no link", False),
-    ],
-)
-def test_a_site_is_known_or_not(url, known):
-    assert knows_site(url) is known
-
-
-@pytest.mark.usefixtures("without_yt_dlp")
-def test_without_yt_dlp_no_site_is_known():
-    assert knows_site("https://www.youtube.com/watch?v=dQw4w9WgXcQ") is False
+# --- without yt-dlp -------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("without_yt_dlp")

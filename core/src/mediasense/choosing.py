@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from mediasense.config import PROVIDER_VARIABLE, Config
 from mediasense.connection import find_credential
 from mediasense.errors import (
+    MediasenseError,
     MissingCredentials,
     NoPlugins,
     UnknownProvider,
@@ -16,7 +17,7 @@ from mediasense.errors import (
     UsageError,
 )
 from mediasense.known import PACKAGES, package_for
-from mediasense.planning import can_take, make_plan
+from mediasense.planning import REFUSALS, can_take, make_plan
 from mediasense.plugins import EntryPoint, Plugins
 from mediasense.providers import Provider
 from mediasense.types import Media, Question
@@ -113,12 +114,16 @@ class Chooser:
         keyed = [p for p in free if p.kind == "service" and _has_credentials(p)]
         local = [p for p in free if p.kind == "device"]
         listener = self.listener(question)
+        reasons: list[MediasenseError] = []
         for provider in (*keyed, *local):
-            if can_take(provider, media, question, listener):
+            try:
+                make_plan(media, question, provider, listener)
+            except REFUSALS as error:
+                reasons.append(error)
+            else:
                 return provider
-        for provider in (*keyed, *local):
-            # Nobody can: the first one's own reason says why.
-            reason = _reason(provider, media, question, listener)
+        # Nobody can: the first one's own reason says why.
+        for reason in reasons:
             if not isinstance(reason, UnsupportedModality):
                 raise reason
         raise UnsupportedModality(
@@ -149,16 +154,6 @@ class Chooser:
         known = [n for p in self.plugins.providers.values() for n in (p.name, *p.aliases)]
         near = difflib.get_close_matches(name, known, 3)
         return f"did you mean {' or '.join(near)}?" if near else "type: mediasense providers"
-
-
-def _reason(
-    provider: Provider, media: tuple[Media, ...], question: Question, listener: Provider | None
-) -> Exception:
-    try:
-        make_plan(media, question, provider, listener)
-    except Exception as error:  # noqa: BLE001  it is looked at and raised by the caller
-        return error
-    raise AssertionError("a plan was found")
 
 
 def _has_credentials(provider: Provider) -> bool:

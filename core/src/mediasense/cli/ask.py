@@ -52,7 +52,7 @@ def image(
     mediasense image shot.png "what is the error?"
     mediasense image before.heic "what changed?" --also after.png --provider groq
     """
-    asked = sources.on(question(prompt, provider, answer))
+    asked = question(prompt, provider, answer, sources)
     _answer((source, *(also or ())), "image", asked, printing)
 
 
@@ -73,9 +73,7 @@ def video(
     mediasense video clip.mp4 "when does the error appear?" --provider gemini
     mediasense video clip.mp4 "list the steps" --provider grok --audio-provider groq
     """
-    asked = question(prompt, provider, answer)
-    for options in (part, pictures, sound, sources):
-        asked = options.on(asked)
+    asked = question(prompt, provider, answer, part, pictures, sound, sources)
     _answer((source,), "video", asked, printing)
 
 
@@ -102,9 +100,7 @@ def audio(
     mediasense audio meeting.mp4 --provider groq --format srt
     mediasense audio meeting.m4a "what was decided?" --provider gemini
     """
-    asked = question(prompt, provider, answer)
-    for options in (part, sound, sources):
-        asked = options.on(asked)
+    asked = question(prompt, provider, answer, part, sound, sources)
     _answer((source,), "audio", asked, printing)
 
 
@@ -130,9 +126,7 @@ def plan(
     mediasense plan clip.mp4 --provider grok --audio-provider groq
     mediasense plan meeting.mp4 --provider openai --json
     """
-    asked = question(prompt, provider, answer)
-    for options in (part, pictures, sound, sources):
-        asked = options.on(asked)
+    asked = question(prompt, provider, answer, part, pictures, sound, sources)
     _plan((source, *(also or ())), None, asked, as_json=as_json)
 
 

@@ -359,14 +359,17 @@ class PictureOptions:
 
 
 def question(
-    prompt: str | None, provider: ProviderOptions, answer: AnswerOptions | None = None
+    prompt: str | None,
+    provider: ProviderOptions,
+    answer: AnswerOptions | None = None,
+    *others: PartOptions | PictureOptions | SoundOptions | SourceOptions,
 ) -> "Question":
     """The question that the shared options make."""
     from mediasense import runtime
     from mediasense.types import Question
 
     config = runtime.config()
-    return Question(
+    asked = Question(
         prompt=prompt,
         provider=provider.provider,
         model=answer.model if answer else None,
@@ -377,6 +380,9 @@ def question(
         temperature=answer.temperature if answer else None,
         json_schema=answer.json_schema if answer else None,
     )
+    for options in others:
+        asked = options.on(asked)
+    return asked
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

@@ -40,9 +40,13 @@ from mediasense.planning.steps import with_steps
 from mediasense.providers import AudioLimits, Provider, VideoLimits
 from mediasense.types import Media, Question
 
+REFUSALS = (MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError)
+"""What :func:`make_plan` raises where there is no way."""
+
 Planner = Callable[[tuple[Media, ...], Question, Provider, Provider | None], Plan]
 
 __all__ = [
+    "REFUSALS",
     "Plan",
     "can_take",
     "make_plan",
@@ -144,6 +148,6 @@ def can_take(
     """Whether :func:`make_plan` finds a way, for choosing a provider."""
     try:
         make_plan(media, question, provider, listener)
-    except (UnsupportedModality, UnsupportedMedia, MediaTooLarge, UsageError):
+    except REFUSALS:
         return False
     return True

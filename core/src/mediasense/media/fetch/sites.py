@@ -43,19 +43,6 @@ _ASIDES = re.compile(r"(;|\.)? *(please report this issue|See +https://github|Us
 _UPDATE = "update it: pip install -U yt-dlp"
 
 
-def knows_site(url: str) -> bool:
-    """Whether yt-dlp knows the site of a link; ``False`` where it is not installed.
-
-    The first call takes about a second.
-    """
-    try:
-        link = parse_link(url).url
-        extractors = importlib.import_module("yt_dlp.extractor").gen_extractor_classes()
-    except (ImportError, MediasenseError):
-        return False
-    return any(each.IE_NAME != "generic" and each.suitable(link) for each in extractors)
-
-
 def download_site(
     url: str,
     folder: Path,
