@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mediasense import Box, PluginError, TextLine, one_line
 from mediasense_on_device.boxes import around, grouped, height, overlap, same_row, width
+from mediasense_on_device.interrupts import ctrl_c_later
 from mediasense_on_device.tiles import LONGEST, better_scale, first_scale, tiles
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def _engine() -> Engine:
     if not _engines:
         detector, reader = _model(_DETECTOR), _model(_READER)
         try:
-            _engines.append(Engine(detector, reader, _cores()))
+            with ctrl_c_later():
+                _engines.append(Engine(detector, reader, _cores()))
         except Exception as error:  # neither is what a broken installation leads to
             raise _broken("does not start", error) from error
     return _engines[0]
