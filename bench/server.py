@@ -1,4 +1,4 @@
-"""A loopback server that answers at once: the OpenAI chat protocol, and Gemini with its Files API.
+"""A loopback server that answers at once, or after a while: the OpenAI chat protocol, and Gemini with its Files API.
 
 Request bodies are read and thrown away. Run in a process of its own, so that neither its time nor
 its memory is counted.
@@ -70,6 +70,7 @@ def _answer(method: str, path: str, headers: dict[str, str], port: int) -> tuple
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     port = writer.get_extra_info("sockname")[1]
+    latency = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -81,6 +82,8 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             left = int(headers.get("content-length", "0"))
             while left:
                 left -= len(await reader.read(min(left, 1 << 20)))
+            if latency:
+                await asyncio.sleep(latency)
             extra, body = _answer(method, path, headers, port)
             writer.write(
                 f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{extra}"
@@ -101,9 +104,14 @@ async def _main() -> None:
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Run the server in a process of its own; gives its base URL."""
-    process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True)
+def running(latency: float = 0.0) -> Iterator[str]:
+    """Run the server in a process of its own; gives its base URL.
+
+    Args:
+        latency: Seconds it thinks before it answers.
+    """
+    command = [sys.executable, __file__, str(latency)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mediasense.connection import Connection, connect, find_credential, is_loopback, shared
     from mediasense.errors import (
         AuthenticationError,
+        BatchFailed,
         BudgetExceeded,
         ConfigError,
         ConnectionFailed,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         RequestRejected,
         RequestTooLarge,
         ServerError,
+        StoreError,
         Timeout,
         UnknownModel,
         UnknownProvider,
@@ -97,6 +99,7 @@ __all__ = [
     "AudioRequest",
     "AuthenticationError",
     "Base64",
+    "BatchFailed",
     "Body",
     "Box",
     "BudgetExceeded",
@@ -145,6 +148,7 @@ __all__ = [
     "Segment",
     "ServerError",
     "Step",
+    "StoreError",
     "TextLimits",
     "TextLine",
     "TextRequest",

@@ -12,12 +12,14 @@
     ├── MissingCredentials          8   no key, or a credentials file that cannot be used
     ├── UnsafeEndpoint              9   a base URL that would expose a key or media
     ├── UnsupportedModality        10   the provider or model does not take this
+    ├── StoreError                 11   a cache, history or journal file that cannot be used
     ├── MediaError                 20
     │   ├── MediaNotFound          21
     │   ├── UnsupportedMedia       22   not an image, video or sound, or not one the provider takes
     │   ├── CorruptMedia           23
     │   └── MediaTooLarge          24
-    ├── BudgetExceeded             30
+    ├── BudgetExceeded             30   the next call could pass the limit of cost
+    ├── BatchFailed                31   some items of a batch failed
     └── ProviderError              40
         ├── AuthenticationError    41   401
         │   └── PermissionDenied   42   403
@@ -45,6 +47,7 @@ from mediasense.names import Refusal
 
 __all__ = [
     "AuthenticationError",
+    "BatchFailed",
     "BudgetExceeded",
     "ConfigError",
     "ConnectionFailed",
@@ -67,6 +70,7 @@ __all__ = [
     "RequestRejected",
     "RequestTooLarge",
     "ServerError",
+    "StoreError",
     "Timeout",
     "UnknownModel",
     "UnknownProvider",
@@ -151,6 +155,12 @@ class UnsupportedModality(MediasenseError):
     exit_code = 10
 
 
+class StoreError(MediasenseError):
+    """A cache, a history or a journal that cannot be read or written."""
+
+    exit_code = 11
+
+
 class MediaError(MediasenseError):
     """Something is wrong with the media; nothing was sent."""
 
@@ -182,9 +192,15 @@ class MediaTooLarge(MediaError):
 
 
 class BudgetExceeded(MediasenseError):
-    """The call would cost more than is allowed: for house policy, in a wrapper or a plugin."""
+    """The next call could cost more than is allowed; it was not made."""
 
     exit_code = 30
+
+
+class BatchFailed(MediasenseError):
+    """Some items of a batch failed, or were not reached."""
+
+    exit_code = 31
 
 
 class ProviderError(MediasenseError):

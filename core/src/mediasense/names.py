@@ -36,6 +36,8 @@ Action = Literal[
 Refusal = Literal["count", "size", "type"]
 """What a service does not take of media: so many, so large, or of this kind."""
 Subtitles = Literal["ignore", "prefer"]
+CacheUse = Literal["use", "refresh", "off"]
+OnError = Literal["skip", "stop", "retry"]
 OnText = Callable[[str], None]
 OnProgress = Callable[[str, float | None], None]
 """Called with what is being done, and how much of it is: 0 to 1, or ``None`` when nobody knows."""

@@ -21,7 +21,9 @@ class Step:
         images: How many images are sent, all calls together.
         bytes: How many bytes of media are sent, all calls together; ``None`` when not known.
         tokens: Input tokens, estimated in a plan, reported in an answer; ``None`` is unknown.
-        cost: Estimated US dollars; ``None`` is unknown, never zero.
+        cost: US dollars, estimated in a plan, from what was reported in an answer; ``None`` is
+            unknown, never zero.
+        cached: How many of the calls were not made, since their answers were kept.
     """
 
     action: Action
@@ -36,6 +38,7 @@ class Step:
     bytes: int | None = None
     tokens: int | None = None
     cost: float | None = None
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

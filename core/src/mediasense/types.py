@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
 from mediasense.errors import CorruptMedia, MediaNotFound
-from mediasense.names import MediaModality, Modality, Resolution, Strategy, Subtitles
+from mediasense.names import CacheUse, MediaModality, Modality, Resolution, Strategy, Subtitles
 from mediasense.providers import Access, Provider
 from mediasense.steps import FrameUsed, LeftOut, Step
 
@@ -270,6 +270,19 @@ AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """A provider that may stand in for another.
+
+    Attributes:
+        provider: Its name or alias.
+        model: Its model; ``None`` for its default.
+    """
+
+    provider: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What a user asks, before a provider is chosen and anything is planned.
 
@@ -289,6 +302,10 @@ class Question:
         min_confidence: Leave out what was heard with less, 0 to 1, where the service tells.
         timed: Whether what is said is wanted with its times, as for subtitles.
         jobs: How many calls may be under way at once.
+        cache: ``use`` takes answers that were kept, ``refresh`` asks anew and keeps the answer,
+            ``off`` does neither.
+        fallback: Who is asked where ``provider`` fails in a way that somebody else could cure.
+        max_cost: US dollars: the call that could pass it is not made.
         allow_private: Whether links to this machine and to private networks may be downloaded.
         max_download: Bytes of a download at most.
     """
@@ -315,6 +332,9 @@ class Question:
     min_confidence: float | None = None
     timed: bool = False
     jobs: int = 4
+    cache: CacheUse = "use"
+    fallback: tuple[Fallback, ...] = ()
+    max_cost: float | None = None
     allow_private: bool = False
     max_download: int = 2_000_000_000
 
@@ -405,6 +425,8 @@ class Answer:
         lines: Text read in pictures.
         language: The language heard, as the service names it.
         warnings: What the user should know about this answer, one sentence each.
+        cost: US dollars that the service says it charged; where it says nothing, the core fills
+            in what the kept price list says, or leaves ``None`` for unknown.
     """
 
     text: str
@@ -415,6 +437,7 @@ class Answer:
     lines: tuple[TextLine, ...] = ()
     language: str | None = None
     warnings: tuple[str, ...] = ()
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -448,6 +471,9 @@ class Analysis:
         steps: What was done, in order.
         frames: The frames of a recording that were sent, with their times and reasons.
         left_out: What of the media no model saw or heard, and why.
+        cost: US dollars that all calls cost now; ``None`` is unknown, and an answer from the cache
+            costs nothing.
+        cached: Whether it was given before, and kept.
     """
 
     text: str
@@ -466,6 +492,8 @@ class Analysis:
     steps: tuple[Step, ...] = ()
     frames: tuple[FrameUsed, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    cost: float | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
