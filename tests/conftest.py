@@ -29,6 +29,9 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("NO_COLOR", "1")
+    # Tests ask the same again and again; those of the stores switch them on.
+    monkeypatch.setenv("MEDIASENSE_CACHE", "off")
+    monkeypatch.setenv("MEDIASENSE_HISTORY", "off")
     monkeypatch.chdir(home)
     return home
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mediasense import Analysis, Box, Media, Segment, TextLine, Timings, Usage, names
 from mediasense.output import progress
-from mediasense.output.envelope import dumps, to_json
+from mediasense.envelope import dumps, to_json
 from mediasense.output.plans import plan_json, print_plan
 from mediasense.output.tables import print_table
 from mediasense.output.terminal import say, write

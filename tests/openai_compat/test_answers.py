@@ -27,7 +27,13 @@ from mediasense import (
     Usage,
     UsageError,
 )
-from mediasense_openai_compat.answers import Reply, read_models, read_transcript, read_usage
+from mediasense_openai_compat.answers import (
+    Reply,
+    read_cost,
+    read_models,
+    read_transcript,
+    read_usage,
+)
 
 CONNECTION = Connection(provider="openai", base_url="https://api.openai.com/v1", key="sk-secret")
 
@@ -473,3 +479,72 @@ def test_any_json_makes_counts_that_are_counts(parsed):
     assert usage is None or all(
         getattr(usage, name) is None or getattr(usage, name) >= 0 for name in usage.__slots__
     )
+
+
+# --- what it cost --------------------------------------------------------------------------------
+
+REPORTS = [
+    # The examples of their own documentation.
+    ("openrouter", {"cost": 0.95, "cost_details": {"upstream_inference_cost": 19}}, 0.95),
+    ("openrouter", {"cost": 0.95, "is_byok": False, "cost_details": {}}, 0.95),
+    ("grok", {"cost_in_usd_ticks": 37756000}, 0.0037756),
+    ("perplexity", {"cost": {"input_tokens_cost": 0.001, "total_cost": 0.006}}, 0.006),
+]
+
+
+@pytest.mark.parametrize(("provider", "reported", "dollars"), REPORTS)
+def test_some_services_say_what_they_charged(provider, reported, dollars):
+    assert read_cost(reported, provider) == pytest.approx(dollars)
+
+
+def test_a_key_of_the_users_own_is_charged_beside_the_router():
+    reported = {"cost": 0.5, "is_byok": True, "cost_details": {"upstream_inference_cost": 10}}
+    assert read_cost(reported, "openrouter") == 10.5
+    assert read_cost({"cost": 0.5, "is_byok": True}, "openrouter") is None
+
+
+@pytest.mark.parametrize("provider", ["openai", "litellm", "custom", "deepinfra"])
+@pytest.mark.parametrize("reported", [reported for _, reported, _ in REPORTS])
+def test_what_other_services_mean_by_it_is_not_known(provider, reported):
+    assert read_cost(reported, provider) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [-1, -0.5, math.nan, math.inf, 1e300, 10**400, "0.1", True, None, [], {}, {"total_cost": "1"}],
+)
+def test_a_cost_that_cannot_be_is_none(value):
+    assert read_cost({"cost": value}, "openrouter") is None
+    assert read_cost({"cost": {"total_cost": value}}, "perplexity") is None
+    assert read_cost({"cost": value}, "perplexity") is None
+    ticks = value * 10_000_000_000 if isinstance(value, int | float) and value != True else value  # noqa: E712
+    assert read_cost({"cost_in_usd_ticks": ticks}, "grok") is None
+
+
+@pytest.mark.parametrize("reported", [None, [], "usage", 3, {}])
+def test_without_a_report_the_cost_is_not_known(reported):
+    for provider in ("openrouter", "grok", "perplexity"):
+        assert read_cost(reported, provider) is None
+
+
+def test_an_answer_carries_what_the_service_charged(ask, service, protocol):
+    body = protocol.completion()
+    body["usage"]["cost"] = 0.0125
+    service(body)
+    request = ask(TextRequest, "openrouter", prompt="why?")
+    assert plugin.generate(request, None).cost == 0.0125
+
+
+def test_a_streamed_answer_carries_it_too():
+    router = Connection(provider="openrouter", base_url="https://openrouter.ai/api/v1")
+    reply = Reply(connection=router, model="m")
+    reply.add({"choices": [{"delta": {"content": "A cat."}, "finish_reason": "stop"}]})
+    reply.add({"choices": [], "usage": {"prompt_tokens": 1, "cost": 0.25}})
+    assert reply.answer(streamed=True).cost == 0.25
+
+
+def test_a_transcript_carries_it_too():
+    router = Connection(provider="openrouter", base_url="https://openrouter.ai/api/v1")
+    said = {"text": "hello", "usage": {"seconds": 9.2, "cost": 0.0005}}
+    assert read_transcript(said, router, model="m").cost == 0.0005
+    assert read_transcript(said, CONNECTION, model="m").cost is None

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any, NoReturn
+from dataclasses import replace
+from typing import NoReturn
 
 from mediasense.errors import InvalidAnswer, one_line
 from mediasense.execution import Done
 from mediasense.providers import Provider
 from mediasense.run import Planned
 from mediasense.schemas import first_misfit
-from mediasense.types import Analysis, Answer, Question, RecordingFacts, Timings, Usage
+from mediasense.sums import cost_of, usage_of
+from mediasense.types import Analysis, Answer, Question, RecordingFacts, Timings
 
 
 def make_analysis(
@@ -56,7 +57,7 @@ def make_analysis(
         strategy=done.strategy,
         timings=timings,
         media=tuple(replace(item, data=None) for item in planned.media),
-        usage=_total(answers),
+        usage=usage_of(answers),
         data=_data(done.text, question, provider),
         finish_reason=last.finish_reason if last else None,
         segments=segments,
@@ -66,6 +67,7 @@ def make_analysis(
         steps=done.steps,
         frames=done.frames,
         left_out=done.left_out,
+        cost=cost_of(answers),
     )
 
 
@@ -96,16 +98,3 @@ def _finite(text: str) -> float:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
-
-
-def _total(answers: Sequence[Answer]) -> Usage | None:
-    """The sum of what was reported; a count that nobody reported stays unknown."""
-    reported = [answer.usage for answer in answers if answer.usage is not None]
-    if not reported:
-        return None
-    sums: dict[str, Any] = {}
-    for item in fields(Usage):
-        counts = [getattr(usage, item.name) for usage in reported]
-        known = [count for count in counts if count is not None]
-        sums[item.name] = sum(known) if known else None
-    return Usage(**sums)

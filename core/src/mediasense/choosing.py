@@ -97,6 +97,13 @@ class Chooser:
             return None
         return self.provider(question.audio_provider)
 
+    def candidates(self) -> tuple[Provider, ...]:
+        """Who may be chosen unasked: services with credentials, then what runs on this device."""
+        providers = self.plugins.providers.values()
+        free = [p for p in providers if p.name not in self.plugins.conflicts]
+        keyed = [p for p in free if p.kind == "service" and _has_credentials(p)]
+        return (*keyed, *(p for p in free if p.kind == "device"))
+
     def choose(self, media: tuple[Media, ...], question: Question) -> Provider:
         """The first service with credentials that takes this, or else what runs on the device.
 
@@ -104,18 +111,14 @@ class Chooser:
             NoPlugins: Nothing is installed.
             MediasenseError: Nobody can; the error is the reason of the first that could answer.
         """
-        providers = self.plugins.providers.values()
-        if not providers:
+        if not self.plugins.providers:
             raise NoPlugins(
                 "no provider plugin is installed",
                 hint=f"type: pip install {next(iter(PACKAGES))} (works without a key)",
             )
-        free = [p for p in providers if p.name not in self.plugins.conflicts]
-        keyed = [p for p in free if p.kind == "service" and _has_credentials(p)]
-        local = [p for p in free if p.kind == "device"]
         listener = self.listener(question)
         reasons: list[MediasenseError] = []
-        for provider in (*keyed, *local):
+        for provider in self.candidates():
             try:
                 make_plan(media, question, provider, listener)
             except REFUSALS as error:

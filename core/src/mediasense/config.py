@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mediasense.errors import ConfigError
 
 FILE_VARIABLE = "MEDIASENSE_CONFIG"
+CACHE_VARIABLE = "MEDIASENSE_CACHE"
+HISTORY_VARIABLE = "MEDIASENSE_HISTORY"
 PROVIDER_VARIABLE = "MEDIASENSE_PROVIDER"
 MAX_TIMEOUT = 86_400.0
 MAX_RETRIES = 10
+_MUCH = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +28,20 @@ class Config:
         disable_plugins: Names of plugins that are not to be loaded.
         timeout: Seconds to wait for a provider.
         retries: How often to try again after a failure that can pass.
+        cache: Whether answers are kept, so that they are not paid for again.
+        cache_days: For how long.
+        cache_megabytes: How much of them at most.
+        history: Whether it is written down what was asked and answered.
     """
 
     provider: str | None = None
     disable_plugins: tuple[str, ...] = ()
     timeout: float = 600.0
     retries: int = 2
+    cache: bool = True
+    cache_days: float = 30.0
+    cache_megabytes: int = 1000
+    history: bool = True
 
 
 def config_path() -> Path:
@@ -42,12 +53,42 @@ def config_path() -> Path:
     return platformdirs.user_config_path("mediasense") / "config.toml"
 
 
+def cache_path() -> Path:
+    """Where answers are kept."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("mediasense") / "answers.sqlite"
+
+
+def history_path() -> Path:
+    """Where it is written down what was asked and answered."""
+    import platformdirs
+
+    return platformdirs.user_state_path("mediasense") / "history.sqlite"
+
+
 def load_config() -> Config:
-    """Read the config file; without one, the defaults.
+    """Read the config file, or take the defaults, and what the environment says of the stores.
 
     Raises:
         ConfigError: It cannot be read, is no TOML, or says something unknown.
     """
+    found = _read()
+    return replace(
+        found,
+        cache=_switch(CACHE_VARIABLE, default=found.cache),
+        history=_switch(HISTORY_VARIABLE, default=found.history),
+    )
+
+
+def _switch(variable: str, *, default: bool) -> bool:
+    said = os.environ.get(variable, "").strip().lower()
+    if said not in ("", "on", "off"):
+        raise ConfigError(f"{variable} is {said!r}", hint="set it to on or off")
+    return said == "on" if said else default
+
+
+def _read() -> Config:
     path = config_path()
     try:
         text = path.read_text(encoding="utf-8")
@@ -74,13 +115,18 @@ def _checked(path: Path, name: str, value: object) -> Any:
         "disable_plugins": (list,),
         "timeout": (int, float),
         "retries": (int,),
+        "cache": (bool,),
+        "cache_days": (int, float),
+        "cache_megabytes": (int,),
+        "history": (bool,),
     }
     if name not in kinds:
         known = [field.name for field in fields(Config)]
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise ConfigError(f"{path}: unknown setting {name!r}", hint=hint)
-    if not isinstance(value, kinds[name]) or isinstance(value, bool):
+    wrong = not isinstance(value, kinds[name])
+    if wrong or (isinstance(value, bool) and bool not in kinds[name]):
         wanted = " or ".join(kind.__name__ for kind in kinds[name])
         raise ConfigError(f"{path}: {name} is not a {wanted}", hint="mend the file")
     if isinstance(value, list):
@@ -93,4 +139,8 @@ def _checked(path: Path, name: str, value: object) -> Any:
         )
     if name == "retries" and not 0 <= int(str(value)) <= MAX_RETRIES:
         raise ConfigError(f"{path}: retries is not 0 to {MAX_RETRIES}", hint="mend the file")
+    if name in ("cache_days", "cache_megabytes") and not 0 < float(str(value)) <= _MUCH:
+        raise ConfigError(
+            f"{path}: {name} is not above 0 and up to {_MUCH:g}", hint="mend the file"
+        )
     return value

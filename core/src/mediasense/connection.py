@@ -90,7 +90,7 @@ def connect(request: Request) -> Connection:
         UsageError: The provider has no base URL and none was given.
     """
     provider, access = request.provider, request.access
-    base_url = _base_url(provider, access)
+    base_url = base_url_of(provider, access)
     credential = _credential(provider, access, base_url)
     return Connection(
         provider=provider.name,
@@ -170,7 +170,13 @@ class _Kept(Generic[Client]):
         self.client: Client | None = None
 
 
-def _base_url(provider: Provider, access: Access) -> str:
+def base_url_of(provider: Provider, access: Access) -> str:
+    """Where a provider is reached; ``""`` where only its SDK knows.
+
+    Raises:
+        UnsafeEndpoint: The base URL would expose a key or media.
+        UsageError: The provider has no base URL and none was given.
+    """
     if access.base_url is not None:
         return _checked(access.base_url, "--base-url", access.allow_http)
     for name in provider.base_url_variables:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field, replace
 
-from mediasense.analysis import make_analysis
+from mediasense.answering import Answering, Asking
 from mediasense.choosing import Chooser
 from mediasense.config import MAX_RETRIES, MAX_TIMEOUT, Config
+from mediasense.desk import Desk
 from mediasense.errors import UnsupportedMedia, UnsupportedModality, UsageError
 from mediasense.hooks import Hooks
+from mediasense.ledger import Ledger
 from mediasense.media.source import Source, fetched, resolve
 from mediasense.media.workspace import Workspace
 from mediasense.names import MODALITIES, MediaModality, OnProgress, OnText
@@ -24,7 +25,7 @@ from mediasense.planning import (
 from mediasense.planning.prices import NO_PRICES, Prices
 from mediasense.plugins import Plugins
 from mediasense.providers import Provider
-from mediasense.run import Planned, Run
+from mediasense.run import Planned
 from mediasense.schemas import require_schema
 from mediasense.types import (
     Analysis,
@@ -34,7 +35,6 @@ from mediasense.types import (
     Question,
     Request,
     Segment,
-    Timings,
 )
 
 
@@ -45,10 +45,12 @@ class Dispatcher:
     Attributes:
         plugins: What is loaded.
         config: The user's settings.
+        desk: What stands around every question.
     """
 
     plugins: Plugins
     config: Config = Config()
+    desk: Desk = field(default_factory=Desk)
     _hooks: Hooks = field(init=False, repr=False, compare=False)
     _chooser: Chooser = field(init=False, repr=False, compare=False)
 
@@ -64,6 +66,7 @@ class Dispatcher:
         expected: MediaModality | None = None,
         on_text: OnText | None = None,
         on_progress: OnProgress | None = None,
+        ledger: Ledger | None = None,
     ) -> Analysis:
         """Answer a question about one video, one sound, or one or more images.
 
@@ -73,26 +76,27 @@ class Dispatcher:
             expected: The kind of media they must be; ``None`` takes them for what they are.
             on_text: Called with each piece of the answer as it arrives, where the provider can.
             on_progress: Called with what is being done.
+            ledger: Where it is counted what the calls come to, also when they fail.
 
         Raises:
             MediasenseError: Of the class that fits the failure.
         """
-        started = time.perf_counter()
-        with Workspace(on_progress) as workspace:
-            planned = self._planned(sources, question, expected, workspace)
-            run = Run(
-                planned,
-                question,
-                ask=self._ask,
-                hooks=self._hooks,
-                workspace=workspace,
-                on_text=on_text,
-            )
-            done = run.run()
-        total = time.perf_counter() - started
-        waited = run.clock.seconds
-        timings = Timings(total=total, prepare=max(0.0, total - waited), provider=waited)
-        return make_analysis(done, planned, question, answers=run.answers, timings=timings)
+        _require_sense(question, expected)
+        asking = Asking(
+            sources=sources,
+            question=question,
+            expected=expected,
+            on_text=on_text,
+            on_progress=on_progress,
+        )
+        answering = Answering(
+            plan=self._planned,
+            make=self._ask,
+            hooks=self._hooks,
+            chooser=self._chooser,
+            desk=self.desk,
+        )
+        return answering.answer(asking, ledger or self.desk.ledger(question))
 
     def plan(
         self,
@@ -116,8 +120,12 @@ class Dispatcher:
         Raises:
             MediasenseError: It could not be answered, or an option is wrong.
         """
+        _require_sense(question, expected)
+        asking = Asking(
+            sources=sources, question=question, expected=expected, on_progress=on_progress
+        )
         with Workspace(on_progress) as workspace:
-            return self._planned(sources, question, expected, workspace, prices)
+            return self._planned(asking, workspace, prices)
 
     def models(self, question: Question) -> tuple[Model, ...]:
         """Ask a provider which models it has now.
@@ -157,23 +165,12 @@ class Dispatcher:
         return self._chooser.provider(name)
 
     def _planned(
-        self,
-        sources: tuple[Source, ...],
-        question: Question,
-        expected: MediaModality | None,
-        workspace: Workspace,
-        prices: Prices = NO_PRICES,
+        self, asking: Asking, workspace: Workspace, prices: Prices = NO_PRICES
     ) -> Planned:
-        _require_patience(question)
-        require_numbers(question)
-        require_schema(question.json_schema)
-        if expected not in (None, *MODALITIES):
-            raise UsageError(
-                f"{expected!r} is no kind of media", hint=f"it is {' or '.join(MODALITIES)}"
-            )
+        question, expected = asking.question, asking.expected
         named = self._chooser.named(question)
         listener = self._chooser.listener(question)
-        media = tuple(resolve(source, expected, question, workspace) for source in sources)
+        media = tuple(resolve(source, expected, question, workspace) for source in asking.sources)
         require_one_kind(media)
         try:
             provider = named or self._chooser.choose(media, question)
@@ -219,6 +216,17 @@ def _sane(segment: Segment) -> Segment:
     start = max(0.0, segment.start) if math.isfinite(segment.start) else 0.0
     end = max(start, segment.end) if math.isfinite(segment.end) else start
     return replace(segment, start=start, end=end)
+
+
+def _require_sense(question: Question, expected: MediaModality | None) -> None:
+    """Refuse what is wrong whatever the question is about."""
+    _require_patience(question)
+    require_numbers(question)
+    require_schema(question.json_schema)
+    if expected not in (None, *MODALITIES):
+        raise UsageError(
+            f"{expected!r} is no kind of media", hint=f"it is {' or '.join(MODALITIES)}"
+        )
 
 
 def _require_patience(question: Question) -> None:

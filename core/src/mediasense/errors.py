@@ -24,6 +24,7 @@
         ├── AuthenticationError    41   401
         │   └── PermissionDenied   42   403
         ├── RateLimited            43   429
+        ├── OutOfService           54   down, or without quota, for longer than anybody waits
         ├── RequestRejected        44   400, 409, 422 and other 4xx, 3xx
         │   ├── UnknownModel       45   404
         │   └── MediaRejected      53   415; 400 and 422 that name the media
@@ -61,6 +62,7 @@ __all__ = [
     "MediasenseError",
     "MissingCredentials",
     "NoPlugins",
+    "OutOfService",
     "PermissionDenied",
     "PluginError",
     "ProviderConflict",
@@ -94,6 +96,8 @@ class MediasenseError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    others: tuple[MediasenseError, ...] = ()
+    """What became of those who were asked instead."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         self.message = message
@@ -244,6 +248,12 @@ class RateLimited(ProviderError):
     """Too many requests, or the quota is used up (429)."""
 
     exit_code = 43
+
+
+class OutOfService(ProviderError):
+    """The provider was down, or refused for want of quota, for longer than a batch waits."""
+
+    exit_code = 54
 
 
 class RequestRejected(ProviderError):

@@ -19,6 +19,7 @@ from mediasense.providers import Provider
 from mediasense.refusal import Refused
 from mediasense.requests import make_request
 from mediasense.steps import FrameUsed, LeftOut, Step, clock
+from mediasense.sums import cost_of, tokens_of
 from mediasense.together import together
 from mediasense.types import Answer, Media, Question, Request, TextLine
 
@@ -288,6 +289,7 @@ class Execution:
 
     def _asking_step(self, call: Call, asked: Sequence[Asked]) -> Step:
         media = [item for one in asked for item in one.part.media]
+        answers = [one.answer for one in asked]
         sizes = [item.size for item in media]
         return Step(
             action="ask",
@@ -300,7 +302,9 @@ class Execution:
             calls=len(asked),
             images=len(media) if call.modality == "image" else None,
             bytes=None if None in sizes else sum(size or 0 for size in sizes),
-            tokens=_tokens([one.answer for one in asked]),
+            tokens=tokens_of(answers),
+            cost=cost_of(answers),
+            cached=sum(answer.cached for answer in answers),
         )
 
     def _strategy(self, calls: int) -> Strategy:
@@ -348,10 +352,7 @@ def _joining_step(call: Call, answer: Answer, count: int) -> Step:
         provider=call.provider.name,
         model=answer.model,
         calls=1,
-        tokens=_tokens([answer]),
+        tokens=tokens_of([answer]),
+        cost=answer.cost,
+        cached=int(answer.cached),
     )
-
-
-def _tokens(answers: Sequence[Answer]) -> int | None:
-    counts = [answer.usage.input_tokens if answer.usage else None for answer in answers]
-    return None if None in counts else sum(count or 0 for count in counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from mediasense.errors import MediasenseError, PluginError
@@ -60,6 +61,26 @@ class Hooks:
     def changes_requests(self) -> bool:
         """Whether there is a house rule that may change a request before it is made."""
         return bool(self._plugins.manager.hook.prepare_request.get_hookimpls())
+
+    @cached_property
+    def house_rules(self) -> tuple[str, ...]:
+        """The plugins, with their versions, that may change any request or any answer."""
+        hooks = self._plugins.manager.hook
+        ruling = [i.plugin_name for i in hooks.prepare_request.get_hookimpls()]
+        ruling += [
+            i.plugin_name
+            for name in set(_HOOKS.values())
+            for i in getattr(hooks, name).get_hookimpls()
+            if i.wrapper or i.hookwrapper
+        ]
+        found = [p.entry_point for p in self._plugins.loaded if p.entry_point.name in ruling]
+        return tuple(map(str, found))
+
+    @cached_property
+    def plugin_names(self) -> dict[str, str]:
+        """The plugin of each provider by name, with its version."""
+        owners = self._plugins.owners.items()
+        return {name: str(plugin.entry_point) for name, plugin in owners}
 
     def changes_answers(self, request: Request) -> bool:
         """Whether a wrapper stands around the hook: it may change an answer before it is seen."""

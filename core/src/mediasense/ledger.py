@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from mediasense.errors import BudgetExceeded, UsageError
+from mediasense.estimates import most_tokens
+from mediasense.providers import Provider
+from mediasense.types import Answer, AudioRequest, Request, Usage, VideoRequest
+
+if TYPE_CHECKING:
+    from mediasense.planning.prices import Prices
+
+_MOST_COST = 10_000.0
+"""US dollars: a call that is said to have cost more is not believed."""
+_PARTS = 1_000_000_000_000
+_PATIENCE = 0.2
+"""Seconds of waiting in one piece, so that Ctrl-C is heard."""
+
+Room = Literal["held", "wait", "none"]
+"""Whether a call may be made: it is paid for, or others must end first, or it never may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +52,272 @@ class Spent:
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
         )
+
+
+# --- the limit -----------------------------------------------------------------------------------
+
+
+class Purse(Protocol):
+    """A limit of cost, and what of it is left; :class:`Budget` is the one of this process."""
+
+    @property
+    def limit(self) -> float | None:
+        """US dollars that may be spent; ``None`` for no limit."""
+
+    @property
+    def spent(self) -> float:
+        """US dollars that were spent."""
+
+    def reserve(self, estimate: float, patience: float = 0.0) -> Room:
+        """Put money aside for a call.
+
+        Args:
+            estimate: US dollars that it could cost.
+            patience: Seconds to wait at most for others to settle.
+        """
+
+    def settle(self, reserved: float, cost: float) -> None:
+        """Give back what was put aside, and pay.
+
+        Args:
+            reserved: What was reserved.
+            cost: US dollars that the call came to.
+        """
+
+
+class Budget:
+    """A limit of cost that any number of threads share. All numbers are plain, in US dollars.
+
+    Sums are kept in whole parts of a dollar, so that three times 0.1 is no more than 0.3.
+
+    Args:
+        limit: What may be spent; ``None`` for no limit.
+        spent: What was spent before.
+
+    Raises:
+        UsageError: The limit is no amount of money.
+    """
+
+    def __init__(self, limit: float | None = None, spent: float = 0.0) -> None:
+        if limit is not None and not 0 <= limit < math.inf:
+            raise UsageError(
+                f"a limit of cost of {limit:g} is no amount of dollars",
+                hint="give --max-cost DOLLARS",
+            )
+        self._limit = limit
+        self._spent = _parts(spent)
+        self._reserved = 0
+        self._settled = threading.Condition()
+
+    @property
+    def limit(self) -> float | None:
+        """US dollars that may be spent; ``None`` for no limit."""
+        return self._limit
+
+    @property
+    def spent(self) -> float:
+        """US dollars that were spent, before and since."""
+        with self._settled:
+            return self._spent / _PARTS
+
+    @property
+    def reserved(self) -> float:
+        """US dollars that calls under way could cost."""
+        with self._settled:
+            return self._reserved / _PARTS
+
+    def reserve(self, estimate: float, patience: float = 0.0) -> Room:
+        """See :meth:`Purse.reserve`."""
+        with self._settled:
+            room = self._room(_parts(estimate))
+            if room == "wait" and patience > 0 and self._settled.wait(patience):
+                room = self._room(_parts(estimate))
+            if room == "held":
+                self._reserved += _parts(estimate)
+            return room
+
+    def settle(self, reserved: float, cost: float) -> None:
+        """See :meth:`Purse.settle`."""
+        with self._settled:
+            self._reserved -= _parts(reserved)
+            self._spent += _parts(cost)
+            self._settled.notify_all()
+
+    def _room(self, parts: int) -> Room:
+        # What costs nothing passes no limit, not even one that is passed already.
+        if self._limit is None or parts == 0:
+            return "held"
+        left = _parts(self._limit) - self._spent - parts
+        if left >= self._reserved:
+            return "held"
+        return "wait" if left >= 0 else "none"
+
+
+def _parts(dollars: float) -> int:
+    return round(dollars * _PARTS)
+
+
+# --- the calls -----------------------------------------------------------------------------------
+
+
+class Ledger:
+    """Counts what calls come to, and lets none be made that could pass the limit.
+
+    Safe for many threads. A call must not be made inside another: both would wait for each other.
+
+    Args:
+        prices: What calls cost.
+        budget: What they may come to; several ledgers may share one. ``None`` sets no limit.
+    """
+
+    def __init__(self, prices: Prices, budget: Purse | None = None) -> None:
+        self._prices = prices
+        self._budget = budget or Budget()
+        self._lock = threading.Lock()
+        self._spent: dict[str, Spent] = {}
+
+    @property
+    def spent(self) -> Spent:
+        """What the calls counted here came to, without what others spent of the same budget."""
+        return sum(self.spent_by().values(), Spent())
+
+    def spent_by(self) -> Mapping[str, Spent]:
+        """What they came to, by the name of the provider."""
+        with self._lock:
+            return dict(self._spent)
+
+    @contextmanager
+    def paying(self, request: Request) -> Iterator[Entry]:
+        """Hold the money for one call while it is made.
+
+        Where others have put aside what it could cost, it waits for them to settle. A call that
+        fails, or is never answered, costs nothing.
+
+        Args:
+            request: What is asked, prepared.
+
+        Yields:
+            Where to hand the answer in.
+
+        Raises:
+            BudgetExceeded: It could pass the limit, or nobody knows whether it could.
+        """
+        entry = Entry(self, request, self._reserved(request))
+        try:
+            yield entry
+        finally:
+            self._budget.settle(entry.reserved, entry.owed)
+
+    def _reserved(self, request: Request) -> float:
+        if self._budget.limit is None:
+            return 0.0
+        most = self._most(request)
+        if most is None:
+            raise BudgetExceeded(
+                f"what {_named(request)} costs is not known, so --max-cost cannot be kept",
+                hint="leave out --max-cost, or name a --model whose price is known",
+            )
+        while (room := self._budget.reserve(most, _PATIENCE)) == "wait":
+            pass
+        if room == "none":
+            raise BudgetExceeded(
+                f"the next call to {_named(request)} could cost up to {_dollars(most)}, and "
+                f"{_dollars(self._budget.spent)} of --max-cost {self._budget.limit:g} are spent",
+                hint="raise --max-cost to go on",
+            )
+        return most
+
+    def _most(self, request: Request) -> float | None:
+        """US dollars that a call could cost."""
+        most = most_tokens(request)
+        usage = Usage(
+            input_tokens=most.input_tokens,
+            output_tokens=most.output_tokens,
+            audio_tokens=most.audio_tokens,
+            seconds=most.seconds,
+        )
+        return self._prices.charge(_paid(request), request.model, usage)
+
+    def _cost(self, request: Request, answer: Answer) -> float | None:
+        if (said := _believed(answer.cost)) is not None:
+            return said
+        return _believed(
+            self._prices.charge(
+                _paid(request),
+                answer.model,
+                answer.usage,
+                asked=request.model,
+                with_sound=_with_sound(request),
+            )
+        )
+
+    def _count(self, request: Request, answer: Answer) -> None:
+        usage, name = answer.usage or Usage(), request.provider.name
+        one = Spent(
+            calls=1,
+            cost=answer.cost or 0.0,
+            unpriced=int(answer.cost is None),
+            input_tokens=usage.input_tokens or 0,
+            output_tokens=usage.output_tokens or 0,
+        )
+        with self._lock:
+            self._spent[name] = self._spent.get(name, Spent()) + one
+
+
+class Entry:
+    """One call in a :class:`Ledger`.
+
+    Attributes:
+        reserved: US dollars that it could cost.
+        owed: US dollars that it did. An answer whose cost is not known counts as what it could.
+    """
+
+    __slots__ = ("_ledger", "_request", "owed", "reserved")
+
+    def __init__(self, ledger: Ledger, request: Request, reserved: float) -> None:
+        self._ledger = ledger
+        self._request = request
+        self.reserved = reserved
+        self.owed = 0.0
+
+    def answered(self, answer: Answer) -> Answer:
+        """Count an answer.
+
+        Returns:
+            It, with what it cost: what the service says, else what the price list says.
+        """
+        cost = self._ledger._cost(self._request, answer)
+        answer = replace(answer, cost=cost)
+        self.owed += self.reserved if cost is None else cost
+        self._ledger._count(self._request, answer)
+        return answer
+
+
+def _paid(request: Request) -> Provider:
+    """Who is paid: known by the address that is really asked."""
+    if request.access.base_url is None:
+        return request.provider
+    return replace(request.provider, base_url=request.access.base_url, hosts=())
+
+
+def _with_sound(request: Request) -> bool:
+    if isinstance(request, VideoRequest):
+        return request.video.has_sound is not False
+    return isinstance(request, AudioRequest)
+
+
+def _believed(cost: object) -> float | None:
+    """An amount of money; plugins hand on whatever services say."""
+    if isinstance(cost, bool) or not isinstance(cost, int | float):
+        return None
+    return float(cost) if 0 <= cost <= _MOST_COST else None
+
+
+def _named(request: Request) -> str:
+    return f"{request.provider.name} {request.model or ''}".rstrip()
+
+
+def _dollars(amount: float) -> str:
+    if amount == 0 or amount >= 0.001:
+        return f"${amount:.4f}"
+    return f"${amount:.8f}"

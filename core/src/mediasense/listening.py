@@ -14,6 +14,7 @@ from mediasense.planning.plans import Call, Listening, Plan, SoundWork
 from mediasense.prompts import Transcript
 from mediasense.refusal import Refused
 from mediasense.steps import Step
+from mediasense.sums import cost_of, tokens_of
 from mediasense.together import together
 from mediasense.types import Answer, Media, Question, Segment
 
@@ -141,7 +142,6 @@ def _piece(piece: SoundPiece) -> _Piece:
 
 def _transcribed(call: Call, pieces: Sequence[_Piece], answers: Sequence[Answer]) -> Step:
     sizes = [piece.media.size for piece in pieces]
-    tokens = [answer.usage.input_tokens if answer.usage else None for answer in answers]
     return Step(
         action="transcribe",
         words="the speech",
@@ -152,7 +152,9 @@ def _transcribed(call: Call, pieces: Sequence[_Piece], answers: Sequence[Answer]
         model=answers[-1].model,
         calls=len(answers),
         bytes=None if None in sizes else sum(size or 0 for size in sizes),
-        tokens=None if None in tokens else sum(count or 0 for count in tokens),
+        tokens=tokens_of(answers),
+        cost=cost_of(answers),
+        cached=sum(answer.cached for answer in answers),
     )
 
 

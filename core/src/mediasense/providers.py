@@ -159,6 +159,9 @@ class Provider:
             which models it has.
         image, video, audio, text: What it takes.
         models: Exceptions by model name; the first matching rule holds.
+        relayed_models: Of a ``server``: patterns of the models that it passes on to somebody else,
+            who may charge. ``()``: it runs every model itself, so on this machine it costs
+            nothing. ``None``: nobody knows, and so its cost is unknown.
     """
 
     name: str
@@ -177,6 +180,7 @@ class Provider:
     audio: AudioLimits | None = None
     text: TextLimits | None = None
     models: tuple[ModelRule, ...] = ()
+    relayed_models: tuple[str, ...] | None = None
 
     def limits_for(self, model: str | None) -> Provider | ModelRule:
         """The record that says what ``model`` takes: the first matching rule, or the provider."""

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mediasense.calls import Calls
 from mediasense.connection import connect
 from mediasense.errors import MediasenseError
-from mediasense.execution import Ask, Done, Execution
+from mediasense.execution import Done, Execution
 from mediasense.hooks import Hooks
 from mediasense.media.workspace import Workspace
 from mediasense.names import OnText
@@ -48,7 +49,7 @@ class Run:
     Args:
         planned: What to do.
         question: What is asked.
-        ask: Makes one call.
+        calls: Makes the calls.
         hooks: Which rules of the house stand around calls.
         workspace: Where prepared media are kept.
         on_text: Called with the pieces of the answer, where they can come in pieces.
@@ -63,12 +64,12 @@ class Run:
         planned: Planned,
         question: Question,
         *,
-        ask: Ask,
+        calls: Calls,
         hooks: Hooks,
         workspace: Workspace,
         on_text: OnText | None,
     ) -> None:
-        self._make_call = ask
+        self._calls = calls
         self._hooks = hooks
         self._question = question
         self._planned = planned
@@ -153,11 +154,17 @@ class Run:
         )
         return replace(planned, plan=plan, provider=provider, listener=listener)
 
+    @property
+    def _keeps(self) -> bool:
+        """Whether there may be several calls; the answer to a single one is the whole answer."""
+        media = self._planned.media
+        return len(media) > 1 or media[0].modality != "image"
+
     def _ask(self, request: Request, on_text: OnText | None) -> Answer:
         if on_text is not None and self._hooks.changes_answers(request):
             on_text = None
         with self.clock.running():
-            answer = self._make_call(request, on_text)
+            answer = self._calls.call(request, on_text, keep=self._keeps)
         self._streamed = self._streamed or on_text is not None
         self.answers.append(answer)
         return answer

@@ -427,6 +427,7 @@ class Answer:
         warnings: What the user should know about this answer, one sentence each.
         cost: US dollars that the service says it charged; where it says nothing, the core fills
             in what the kept price list says, or leaves ``None`` for unknown.
+        cached: Whether it was given before, and kept; set by the core.
     """
 
     text: str
@@ -438,6 +439,7 @@ class Answer:
     language: str | None = None
     warnings: tuple[str, ...] = ()
     cost: float | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,12 +47,16 @@ class Failure:
         message: In one line, with the next thing to type.
         exit_code: That of the error.
         passing: Whether the same question may be answered later.
+        stopping: Whether every other item would fail in the same way.
+        trace: Of a mistake in this program or in a plugin: where it happened.
     """
 
     kind: str
     message: str
     exit_code: int
-    passing: bool
+    passing: bool = False
+    stopping: bool = False
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from mediasense import runtime
-from mediasense.cli import ask, listings
+from mediasense.cli import ask, batch, listings
+from mediasense.cli.cache import cache_app
+from mediasense.cli.history import history_app
 from mediasense.errors import MediasenseError, PluginError
 from mediasense.output.terminal import say
 
@@ -52,10 +54,12 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for command in (ask.image, ask.video, ask.audio, ask.plan):
+    for command in (ask.image, ask.video, ask.audio, ask.plan, batch.batch):
         app.command(rich_help_panel="Ask")(command)
     for command in (listings.providers, listings.models, listings.plugins):
         app.command(rich_help_panel="Look around")(command)
+    for name, group in (("history", history_app), ("cache", cache_app)):
+        app.add_typer(group, name=name, rich_help_panel="What is kept")
     _add_plugin_commands(app)
     return app
 

@@ -9,6 +9,7 @@ import typer
 from mediasense import runtime
 from mediasense.cli.options import (
     AnswerOptions,
+    KeepOptions,
     PartOptions,
     PictureOptions,
     PrintOptions,
@@ -44,6 +45,7 @@ def image(
     answer: AnswerOptions,
     printing: PrintOptions,
     sources: SourceOptions,
+    keeping: KeepOptions,
     prompt: Prompt = None,
     also: Also = None,
 ) -> None:
@@ -52,7 +54,7 @@ def image(
     mediasense image shot.png "what is the error?"
     mediasense image before.heic "what changed?" --also after.png --provider groq
     """
-    asked = question(prompt, provider, answer, sources)
+    asked = question(prompt, provider, answer, sources, keeping)
     _answer((source, *(also or ())), "image", asked, printing)
 
 
@@ -66,6 +68,7 @@ def video(
     pictures: PictureOptions,
     sound: SoundOptions,
     sources: SourceOptions,
+    keeping: KeepOptions,
     prompt: Prompt = None,
 ) -> None:
     """Ask about a video: as it is, or as frames with what is said beside them.
@@ -73,7 +76,7 @@ def video(
     mediasense video clip.mp4 "when does the error appear?" --provider gemini
     mediasense video clip.mp4 "list the steps" --provider grok --audio-provider groq
     """
-    asked = question(prompt, provider, answer, part, pictures, sound, sources)
+    asked = question(prompt, provider, answer, part, pictures, sound, sources, keeping)
     _answer((source,), "video", asked, printing)
 
 
@@ -89,6 +92,7 @@ def audio(
     part: PartOptions,
     sound: SoundOptions,
     sources: SourceOptions,
+    keeping: KeepOptions,
     prompt: Annotated[
         str | None,
         typer.Argument(help="What to ask. (default: a transcript)", show_default=False),
@@ -100,7 +104,7 @@ def audio(
     mediasense audio meeting.mp4 --provider groq --format srt
     mediasense audio meeting.m4a "what was decided?" --provider gemini
     """
-    asked = question(prompt, provider, answer, part, sound, sources)
+    asked = question(prompt, provider, answer, part, sound, sources, keeping)
     _answer((source,), "audio", asked, printing)
 
 
@@ -191,7 +195,7 @@ def _rendered(analysis: "Analysis", kind: "Format") -> str:
     if kind == "text":
         return analysis.text.rstrip("\n") + "\n"
     if kind == "json":
-        from mediasense.output.envelope import to_json
+        from mediasense.envelope import to_json
 
         return to_json(analysis) + "\n"
     from mediasense.output import subtitles

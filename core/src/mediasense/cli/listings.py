@@ -254,6 +254,6 @@ def _nothing_installed() -> NoPlugins:
 
 
 def _print_json(value: object) -> None:
-    from mediasense.output.envelope import dumps
+    from mediasense.envelope import dumps
 
     write(sys.stdout, dumps(value) + "\n")

@@ -24,7 +24,7 @@ Format = Literal["text", "json", "srt", "vtt", "md"]
 
 if TYPE_CHECKING:
     from mediasense.providers import Access
-    from mediasense.types import Question
+    from mediasense.types import Fallback, Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,11 +358,73 @@ class PictureOptions:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepOptions:
+    """What may be spent, and whether kept answers are taken."""
+
+    fallback: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:MODEL],...",
+            help="Who is asked where the provider fails in a way that another could cure.",
+            rich_help_panel="Provider",
+        ),
+    ] = None
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="DOLLARS",
+            help="Stop before the call that could cost more than this, all calls together.",
+            rich_help_panel="Cost and cache",
+        ),
+    ] = None
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Neither take an answer from the cache nor keep this one.",
+            rich_help_panel="Cost and cache",
+        ),
+    ] = False
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh",
+            help="Ask anew, and keep the new answer.",
+            rich_help_panel="Cost and cache",
+        ),
+    ] = False
+
+    def on(self, question: "Question") -> "Question":
+        """The question with these options.
+
+        Raises:
+            UsageError: They contradict each other.
+        """
+        if self.no_cache and self.refresh:
+            raise UsageError("--no-cache and --refresh exclude each other", hint="leave one out")
+        return replace(
+            question,
+            cache="off" if self.no_cache else "refresh" if self.refresh else "use",
+            fallback=fallbacks(self.fallback or ""),
+            max_cost=self.max_cost,
+        )
+
+
+def fallbacks(text: str) -> "tuple[Fallback, ...]":
+    """Who may stand in, as people write it: ``openrouter,gemini:gemini-3-flash``."""
+    from mediasense.types import Fallback
+
+    named = [part.strip().partition(":") for part in text.split(",") if part.strip()]
+    return tuple(Fallback(provider=name, model=model or None) for name, _, model in named)
+
+
 def question(
     prompt: str | None,
     provider: ProviderOptions,
     answer: AnswerOptions | None = None,
-    *others: PartOptions | PictureOptions | SoundOptions | SourceOptions,
+    *others: KeepOptions | PartOptions | PictureOptions | SoundOptions | SourceOptions,
 ) -> "Question":
     """The question that the shared options make."""
     from mediasense import runtime

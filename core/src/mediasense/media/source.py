@@ -61,16 +61,24 @@ def resolve(
         raise UsageError(
             f"a {type(source).__name__} is no source", hint="give a path, a link or bytes"
         )
-    text = os.fspath(source)
-    if isinstance(source, str):
-        if text == "-":
-            return _expect(_standard_input(question, workspace), expected)
-        if _DATA_URI.match(text):
-            return _expect(_data_uri(text, question, workspace), expected)
-        if scheme := _URI.match(text):
-            return _uri(text, scheme[1].lower(), expected, question, workspace)
-    path = Path(text)
-    return _expect(inspect_file(path, display_name(path), workspace), expected)
+    path = plain_path(source)
+    if path is not None:
+        return _expect(inspect_file(path, display_name(path), workspace), expected)
+    text = str(source)
+    if text == "-":
+        return _expect(_standard_input(question, workspace), expected)
+    if scheme := _URI.match(text):
+        return _uri(text, scheme[1].lower(), expected, question, workspace)
+    return _expect(_data_uri(text, question, workspace), expected)
+
+
+def plain_path(source: Source) -> Path | None:
+    """The path of a source that is one; ``None`` for bytes, links and standard input."""
+    if isinstance(source, bytes) or not isinstance(source, str | os.PathLike):
+        return None
+    text = os.fsdecode(source)
+    named = isinstance(source, str) and (text == "-" or _DATA_URI.match(text) or _URI.match(text))
+    return None if named else Path(text)
 
 
 def fetched(

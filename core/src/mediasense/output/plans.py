@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mediasense.output.envelope import dumps, media_facts
+from mediasense.envelope import dumps, media_facts
 from mediasense.output.tables import print_table
 from mediasense.output.terminal import write
 from mediasense.steps import Step, clock, size

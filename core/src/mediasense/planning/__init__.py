@@ -40,12 +40,19 @@ from mediasense.planning.steps import with_steps
 from mediasense.providers import AudioLimits, Provider, VideoLimits
 from mediasense.types import Media, Question
 
+PLAN_VERSION = 1
+"""Raised when the same facts, limits and options lead to another plan, prompt or preparation.
+
+What was answered to the former is then not taken for an answer to the latter.
+"""
+
 REFUSALS = (MediaTooLarge, UnsupportedMedia, UnsupportedModality, UsageError)
 """What :func:`make_plan` raises where there is no way."""
 
 Planner = Callable[[tuple[Media, ...], Question, Provider, Provider | None], Plan]
 
 __all__ = [
+    "PLAN_VERSION",
     "REFUSALS",
     "Plan",
     "can_take",

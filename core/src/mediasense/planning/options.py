@@ -6,7 +6,7 @@ import math
 from typing import get_args
 
 from mediasense.errors import UnsupportedModality, UsageError
-from mediasense.names import Modality, Option, Resolution, Subtitles
+from mediasense.names import CacheUse, Modality, Option, Resolution, Subtitles
 from mediasense.planning.plans import Call, ClipWork, FrameWork, Plan, SoundWork
 from mediasense.providers import AudioLimits, Limits, Provider
 from mediasense.types import Media, Question
@@ -212,11 +212,11 @@ def require_numbers(question: Question) -> None:
     """
     for name in ("frames", "jobs", "max_download", "max_output_tokens"):
         _require_number(name, getattr(question, name), whole=True)
-    for name in ("end", "every", "fps", "min_confidence", "start", "temperature"):
+    for name in ("end", "every", "fps", "max_cost", "min_confidence", "start", "temperature"):
         _require_number(name, getattr(question, name), whole=False)
     for name in ("end", "every", "fps", "max_output_tokens"):
         _require_above(_flag(name), getattr(question, name))
-    for name in ("start", "temperature"):
+    for name in ("max_cost", "start", "temperature"):
         _require_above(_flag(name), getattr(question, name), or_zero=True)
     _require_between("--frames", question.frames, 1, MAX_FRAMES)
     _require_between("--jobs", question.jobs, 1, MAX_JOBS)
@@ -227,6 +227,7 @@ def require_numbers(question: Question) -> None:
             hint="give --max-download a number",
         )
     _require_word("--subtitles", question.subtitles, get_args(Subtitles))
+    _require_word("--cache", question.cache, get_args(CacheUse))
     if question.resolution is not None:
         _require_word("--resolution", question.resolution, get_args(Resolution))
     if question.every is not None and question.fps is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mediasense.providers import Provider
+from mediasense.types import Usage
 
 
 class Prices(Protocol):
@@ -29,6 +30,25 @@ class Prices(Protocol):
             seconds: Of sound, when it is speech to text.
         """
 
+    def charge(
+        self,
+        provider: Provider,
+        model: str | None,
+        usage: Usage | None,
+        *,
+        asked: str | None = None,
+        with_sound: bool = False,
+    ) -> float | None:
+        """US dollars for what a service says it counted; ``None`` if unknown.
+
+        Args:
+            provider: Who is paid.
+            model: The model that answered, as the service names it.
+            usage: What the service counted.
+            asked: The model that was asked for, should the other name not be known.
+            with_sound: Whether sound was sent.
+        """
+
 
 class _NoPrices:
     def price(
@@ -39,6 +59,17 @@ class _NoPrices:
         input_tokens: int | None,  # noqa: ARG002
         output_tokens: int | None,  # noqa: ARG002
         seconds: float | None,  # noqa: ARG002
+    ) -> float | None:
+        return None
+
+    def charge(
+        self,
+        provider: Provider,  # noqa: ARG002
+        model: str | None,  # noqa: ARG002
+        usage: Usage | None,  # noqa: ARG002
+        *,
+        asked: str | None = None,  # noqa: ARG002
+        with_sound: bool = False,  # noqa: ARG002
     ) -> float | None:
         return None
 

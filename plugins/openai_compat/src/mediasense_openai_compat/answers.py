@@ -29,6 +29,9 @@ from mediasense import (
 
 _MOST_CHARACTERS = 16_000_000
 
+_MOST_DOLLARS = 10_000.0
+_TICKS_PER_DOLLAR = 10_000_000_000
+
 _FINISHED: Mapping[str, Literal["stop", "length"]] = {
     "stop": "stop",
     "eos": "stop",
@@ -71,6 +74,7 @@ class Reply:
     _refusal: list[str] = field(default_factory=list)
     _finish_reason: str | None = None
     _usage: Usage | None = None
+    _cost: float | None = None
 
     def add(self, chunk: object) -> str:
         """Take a chunk.
@@ -93,7 +97,10 @@ class Reply:
         message = _dict(choice.get("delta")) or _dict(choice.get("message"))
         self.model = _str(reply.get("model")) or self.model
         self._finish_reason = _str(choice.get("finish_reason")) or self._finish_reason
-        self._usage = read_usage(reply.get("usage") or choice.get("usage")) or self._usage
+        reported = reply.get("usage") or choice.get("usage")
+        self._usage = read_usage(reported) or self._usage
+        if (cost := read_cost(reported, self.connection.provider)) is not None:
+            self._cost = cost
         self._refusal.append(_str(message.get("refusal")))
         text = _content(message.get("content"))
         self._text.append(text)
@@ -130,6 +137,7 @@ class Reply:
             usage=self._usage,
             finish_reason=finished,
             warnings=(*warnings, *self._doubts(finished, streamed=streamed)),
+            cost=self._cost,
         )
 
     def _without_text(self, finished: str | None) -> InvalidAnswer:
@@ -181,6 +189,7 @@ def read_transcript(
         segments=tuple(s for item in _list(reply.get("segments")) if (s := _segment(item))),
         language=_language(reply),
         warnings=warnings if text.strip() else (*warnings, "no speech was found"),
+        cost=read_cost(reply.get("usage"), connection.provider),
     )
 
 
@@ -216,6 +225,36 @@ def read_usage(reported: object) -> Usage | None:
         seconds=_number(usage.get("seconds", usage.get("prompt_audio_seconds"))),
     )
     return read if read != Usage() else None
+
+
+def read_cost(reported: object, provider: str) -> float | None:
+    """US dollars that the service says it charged; ``None`` when it does not say.
+
+    Three of them tell: OpenRouter in its credits, which are dollars, and what it has others charge
+    to a key of the user's own beside that (openrouter.ai/docs/use-cases/usage-accounting); xAI in
+    ticks (docs.x.ai/developers/cost-tracking); Perplexity in dollars (its OpenAPI, ``Cost``). What
+    another service means by a field of the same name, nobody knows.
+
+    Args:
+        reported: The usage it reports.
+        provider: Who reports it.
+    """
+    usage = _dict(reported)
+    match provider:
+        case "openrouter":
+            dollars = _number(usage.get("cost"))
+            if usage.get("is_byok") is True:
+                elsewhere = _number(_dict(usage.get("cost_details")).get("upstream_inference_cost"))
+                known = dollars is not None and elsewhere is not None
+                dollars = (dollars or 0.0) + (elsewhere or 0.0) if known else None
+        case "grok":
+            ticks = _number(usage.get("cost_in_usd_ticks"))
+            dollars = None if ticks is None else ticks / _TICKS_PER_DOLLAR
+        case "perplexity":
+            dollars = _number(_dict(usage.get("cost")).get("total_cost"))
+        case _:
+            dollars = None
+    return dollars if dollars is not None and dollars <= _MOST_DOLLARS else None
 
 
 def said_error(said: object, connection: Connection, model: str | None) -> ProviderError:

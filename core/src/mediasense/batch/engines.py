@@ -1,0 +1,19 @@
+"""Which engine does the work of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mediasense.batch.run import Engine, Setting
+from mediasense.dispatch import Dispatcher
+from mediasense.ledger import Purse
+from mediasense.types import Question
+
+
+def engine_for(
+    dispatcher: Dispatcher, question: Question, setting: Setting
+) -> Callable[[Purse], Engine]:
+    """Makes the engine that a setting names, once it is known what may be spent."""
+    from mediasense.batch.local import local_engine
+
+    return local_engine(dispatcher, question, setting)

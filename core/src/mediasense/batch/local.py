@@ -1,0 +1,89 @@
+"""The engine of this machine: threads, with limits of rate and cost that all of them share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mediasense.batch.run import Engine, Setting
+from mediasense.batch.threads import Threads
+from mediasense.batch.work import Worker
+from mediasense.dispatch import Dispatcher
+from mediasense.ledger import Purse
+from mediasense.pacing.lane import LaneState
+from mediasense.pacing.lanes import Lanes, LanesLike
+from mediasense.pacing.pacer import Pacer
+from mediasense.types import Question
+
+_JOBS_OF_AN_ITEM = 8
+"""Calls of one item at once; the gate keeps those of all items together to the jobs."""
+
+
+class LocalEngine(Threads):
+    """Threads whose waiting calls end when the batch is stopped."""
+
+    def __init__(self, worker: Worker, pacer: Pacer, lanes: LanesLike, jobs: int) -> None:
+        super().__init__(worker.answer, jobs)
+        self._pacer = pacer
+        self._lanes = lanes
+
+    @property
+    def waiting(self) -> str:
+        """Why calls are not made now, in words; ``""`` when they are."""
+        return waiting_words(self._lanes.states())
+
+    def stop(self) -> None:
+        """Take no more items, and wait for no provider that does not take calls now."""
+        super().stop()
+        self._pacer.stop()
+
+
+def waiting_words(states: Mapping[str, LaneState]) -> str:
+    """Which providers are not asked now, and why."""
+    return "; ".join(
+        f"{name.partition(' ')[0]} {state.why}: {state.pause:.0f} s"
+        for name, state in states.items()
+        if state.why and state.pause >= 1
+    )
+
+
+def worker_of(
+    dispatcher: Dispatcher,
+    question: Question,
+    *,
+    jobs: int,
+    lanes: LanesLike,
+    budget: Purse,
+) -> tuple[Worker, Pacer]:
+    """Who answers items in this process.
+
+    Args:
+        dispatcher: Asks.
+        question: What is asked.
+        jobs: How many calls are under way at once here.
+        lanes: The limits of rate.
+        budget: The limit of cost.
+    """
+    pacer = Pacer(lanes, attempts=question.retries + 1)
+    desk = replace(
+        dispatcher.desk, budget=budget, pacer=pacer, gate=threading.BoundedSemaphore(jobs)
+    )
+    # The pacer tries again, for all at once and in the open.
+    asked = replace(question, retries=0, jobs=min(jobs, _JOBS_OF_AN_ITEM))
+    return Worker(dispatcher=replace(dispatcher, desk=desk), question=asked), pacer
+
+
+def local_engine(
+    dispatcher: Dispatcher, question: Question, setting: Setting
+) -> Callable[[Purse], Engine]:
+    """Makes the engine, once it is known what may be spent."""
+    lanes = Lanes(setting.limits)
+
+    def make(budget: Purse) -> Engine:
+        worker, pacer = worker_of(
+            dispatcher, question, jobs=setting.jobs, lanes=lanes, budget=budget
+        )
+        return LocalEngine(worker, pacer, lanes, setting.jobs)
+
+    return make

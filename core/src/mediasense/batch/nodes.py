@@ -1,0 +1,231 @@
+"""The machines of a Ray cluster: how they are reached, and the processes that work on them.
+
+Nothing here is loaded without ``--engine ray``; the cluster is somebody else's, and stays.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mediasense.errors import ConfigError, MediasenseError, UsageError, one_line
+
+PROCESSORS = 1
+"""What a worker books on its node: Ray places nothing on nodes that offer none, such as many
+heads, and starts nodes where it may when they are all booked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A machine of the cluster that takes work.
+
+    Attributes:
+        id: As Ray names it.
+        processors: How many it offers.
+    """
+
+    id: str
+    processors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What a worker sees where it runs.
+
+    Attributes:
+        node: The node's id.
+        where: Its name, for people.
+        versions: Of mediasense and of every plugin.
+    """
+
+    node: str
+    where: str
+    versions: Mapping[str, str]
+
+
+def load_ray() -> Any:
+    """The package.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        return importlib.import_module("ray")
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise UsageError(
+            "ray is not installed", hint="type: pip install 'mediasense[ray]'"
+        ) from None
+
+
+class Cluster:
+    """A connection to a cluster that is there already.
+
+    Args:
+        address: As for ``ray.init``; ``None`` takes ``RAY_ADDRESS`` or the cluster of this machine.
+            A program that is connected already stays so.
+
+    Raises:
+        UsageError: Ray is not installed, or the address asks for a new cluster.
+        MediasenseError: There is no cluster.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self.ray = load_ray()
+        self.errors = importlib.import_module("ray.exceptions")
+        self._strategies = importlib.import_module("ray.util.scheduling_strategies")
+        self.address = address or "auto"
+        self._ours = not self.ray.is_initialized()
+        self._loud: bool | None = None
+        if self._ours:
+            self._connect()
+
+    def nodes(self) -> list[Node]:
+        """The nodes that are alive and take work."""
+        found = []
+        for node in self.ray.nodes():
+            processors = int(node["Resources"].get("CPU", 0))
+            if node["Alive"] and processors >= PROCESSORS:
+                found.append(Node(id=node["NodeID"], processors=processors))
+        return found
+
+    def start(self, kind: type, *args: object, node: str | None, threads: int) -> Any:
+        """Start a worker.
+
+        Args:
+            kind: The class of what runs there.
+            args: What it is made with.
+            node: Where; ``None`` leaves it to Ray, which spreads them.
+            threads: How many calls it takes at once.
+        """
+        strategy = "SPREAD" if node is None else self._on(node, soft=False)
+        options = {"num_cpus": PROCESSORS, "scheduling_strategy": strategy}
+        return self._actor(kind, threads, options).remote(*args)
+
+    def start_here(self, kind: type, *args: object, threads: int = 1) -> Any:
+        """Start something on the node of this program, which lives as long as this program does."""
+        here = self.ray.get_runtime_context().get_node_id()
+        options = {"num_cpus": 0, "scheduling_strategy": self._on(here, soft=True)}
+        return self._actor(kind, threads, options).remote(*args)
+
+    def end(self, actor: Any) -> None:
+        """End what was started, at once."""
+        self.ray.kill(actor, no_restart=True)
+
+    def is_loss(self, error: BaseException) -> bool:
+        """Whether it was the worker, its node or the way there that failed, and not its work."""
+        lost = self.errors.RayError
+        return isinstance(error, lost) and not isinstance(error, self.errors.RayTaskError)
+
+    def close(self) -> None:
+        """Leave the cluster as it is."""
+        if not self._ours or not self.ray.is_initialized():
+            return
+        self.ray.shutdown()
+        if self._loud is not None:
+            _messages(on=self._loud)
+
+    def _connect(self) -> None:
+        if self.address == "local":
+            raise UsageError(
+                "mediasense starts no cluster", hint="type: ray start --head, then --address auto"
+            )
+        try:
+            self.ray.init(
+                address=self.address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            said = one_line(str(error)).rstrip(".")
+            raise MediasenseError(
+                f"no Ray cluster is reached at {self.address}: {said}",
+                hint="give the --address of one, or type: ray start --head",
+            ) from None
+        self._loud = _messages(on=False)
+
+    def _on(self, node: str, *, soft: bool) -> Any:
+        return self._strategies.NodeAffinitySchedulingStrategy(node, soft=soft)
+
+    def _actor(self, kind: type, threads: int, options: Mapping[str, Any]) -> Any:
+        # Never begun again by Ray: whoever gives out the work knows what is to be done again.
+        remote = self.ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=threads)
+        return remote(kind).options(**options)
+
+
+def _messages(*, on: bool) -> bool:
+    """Whether Ray prints what happens to nodes; it does so on standard output, where answers go."""
+    module: Any = importlib.import_module("ray._private.worker")
+    before = getattr(module, "_worker_logs_enabled", True)
+    module._worker_logs_enabled = on
+    return bool(before)
+
+
+def _looking() -> Callable[[], dict[str, str]]:
+    """The look at versions, as a function that travels by value: see :func:`hand_class`."""
+
+    def versions() -> dict[str, str]:
+        from importlib.metadata import PackageNotFoundError, entry_points, version
+
+        found = {
+            point.dist.name: point.dist.version
+            for point in entry_points(group="mediasense")
+            if point.dist is not None
+        }
+        try:
+            found["mediasense"] = version("mediasense")
+        except PackageNotFoundError:
+            return {}
+        return dict(sorted(found.items()))
+
+    return versions
+
+
+def hand_class() -> type:
+    """The class of the process that works on a node.
+
+    It is made in here, so that it travels by value and can say that mediasense is missing there.
+    """
+    versions = _looking()
+
+    class Hand:
+        def look(self) -> tuple[str, str, dict[str, str]]:
+            import socket
+
+            ray = importlib.import_module("ray")
+            context = ray.get_runtime_context()
+            address = ray.util.get_node_ip_address()
+            return context.get_node_id(), f"{socket.gethostname()} ({address})", versions()
+
+        def begin(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+            self._answer = make()
+
+        def answer(self, item: Any) -> Any:
+            return self._answer(item)
+
+    return Hand
+
+
+def require_same(sight: Sight) -> None:
+    """Check that a node has the same mediasense as this program.
+
+    Raises:
+        ConfigError: It has another one, or none.
+    """
+    here, there = _looking()(), sight.versions
+    if here == there:
+        return
+    differing = [
+        f"{name} {there.get(name, 'missing')} there and {here.get(name, 'missing')} here"
+        for name in sorted({*here, *there})
+        if here.get(name) != there.get(name)
+    ]
+    wanted = " ".join(f"{name}=={version}" for name, version in here.items())
+    raise ConfigError(
+        f"node {sight.where} has another mediasense than this machine: {', '.join(differing)}",
+        hint=f"type there: pip install {wanted}",
+    )

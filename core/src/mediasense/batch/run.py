@@ -1,0 +1,328 @@
+"""A batch on its way: many items, each asked about once, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+from mediasense.batch.identity import described, fingerprint
+from mediasense.batch.items import Failure, Item, Outcome
+from mediasense.batch.kept import decode_item, encode_item
+from mediasense.batch.records import Result, line_of, result_of, result_of_line
+from mediasense.batch.results import Results
+from mediasense.errors import UsageError
+from mediasense.ledger import Budget, Spent
+from mediasense.names import OnError
+from mediasense.pacing.lane import RateLimit
+from mediasense.store.journal import Earlier, Finished, Journal
+from mediasense.types import Question
+
+MAX_JOBS = 1000
+CLAIMED_AT_ONCE = 64
+_PAUSES = (10.0, 60.0)
+"""Seconds before what failed is tried again, once more and once more."""
+_PASSED_OVER = {"done": "earlier", "failed": "left_failed", "repeated": "repeated"}
+"""What is claimed in vain, and how it is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How a batch is run; none of it shapes an answer.
+
+    Attributes:
+        out: The results file; its journal lies beside it. ``None`` keeps neither.
+        jobs: How many items are under way at once.
+        on_error: ``skip`` keeps a failure and goes on, ``stop`` ends the batch after the first,
+            ``retry`` tries what may pass twice more when all else is done.
+        retry_failed: Ask only about what failed, or was cut short, in an earlier run.
+        limits: Requests and tokens a minute by the name of the provider; ``""`` is any other.
+        engine: Who does the work: threads of this machine, or a Ray cluster.
+        address: Of the cluster; ``None`` is the one this machine is part of.
+        pauses: Seconds before each further try of what failed.
+    """
+
+    out: Path | None = None
+    jobs: int = 8
+    on_error: OnError = "skip"
+    retry_failed: bool = False
+    limits: Mapping[str, RateLimit] = field(default_factory=dict)
+    engine: Literal["threads", "ray"] = "threads"
+    address: str | None = None
+    pauses: tuple[float, ...] = _PAUSES
+
+
+class Engine(Protocol):
+    """Who does the work."""
+
+    @property
+    def running(self) -> int:
+        """How many items are under way."""
+
+    @property
+    def waiting(self) -> str:
+        """Why calls are not made now, in words; ``""`` when they are."""
+
+    def run(self, items: Iterator[Item], keep: Callable[[Outcome], None]) -> Iterator[Outcome]:
+        """Ask about items, taking them only as fast as they are worked off.
+
+        Args:
+            items: What is asked about.
+            keep: Called for each outcome as soon as it is known, in any thread of this process.
+        """
+
+    def stop(self) -> None:
+        """Take no more items; what is under way is waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far a batch is.
+
+    Attributes:
+        answered, cached, failed: Items of this run; of those answered, how many from the cache.
+        earlier: Items that earlier runs answered.
+        left_failed: Items that failed in an earlier run and are left so.
+        repeated: Items that came before in the list, under the same id.
+        interrupted: Items that were under way when an earlier run was killed.
+        running: Items under way.
+        seconds: Since the run began.
+        spent: What the calls of all runs came to.
+        waiting: Why calls are not made now, in words; ``""`` when they are.
+    """
+
+    answered: int
+    cached: int
+    failed: int
+    earlier: int
+    left_failed: int
+    repeated: int
+    interrupted: int
+    running: int
+    seconds: float
+    spent: Spent
+    waiting: str
+
+    @property
+    def done(self) -> int:
+        """Items that this run is through with, in one way or another."""
+        return self.answered + self.failed + self.earlier + self.left_failed + self.repeated
+
+    @property
+    def rate(self) -> float:
+        """Items a second."""
+        return (self.answered + self.failed) / self.seconds if self.seconds else 0.0
+
+
+class Batch:
+    """Many questions, an iterator of their results.
+
+    What an earlier run with the same results file answered comes first, then what is new, in the
+    order in which it is known.
+
+    Args:
+        items: What is asked about; taken only as fast as it is worked off.
+        question: What is asked.
+        setting: How.
+        engine: Makes who does the work, given what may be spent.
+        at_once: How many items are taken from the list at once; 1 for a list that is still being
+            written, where the next may be long in coming.
+
+    Attributes:
+        problem: Why it ended before the list did; ``None`` when it did not.
+        earlier: What earlier runs left; ``None`` before it begins.
+    """
+
+    def __init__(
+        self,
+        items: Iterator[Item],
+        question: Question,
+        setting: Setting,
+        engine: Callable[[Budget], Engine],
+        *,
+        at_once: int = CLAIMED_AT_ONCE,
+    ) -> None:
+        if not 1 <= setting.jobs <= MAX_JOBS:
+            raise UsageError(f"{setting.jobs} jobs are not 1 to {MAX_JOBS}", hint="give --jobs N")
+        self._items = items
+        self._question = question
+        self._setting = setting
+        self._make_engine = engine
+        self._at_once = at_once
+        self._engine: Engine | None = None
+        self._claimed: dict[str, Item] = {}
+        self._counted = dict.fromkeys(("answered", "cached", "failed", *_PASSED_OVER.values()), 0)
+        self._spent = Spent()
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._lock = threading.Lock()
+        self._keeping = threading.Lock()
+        self._stopping = threading.Event()
+        self._over = False
+        self.problem: Failure | None = None
+        self.earlier: Earlier | None = None
+
+    def __iter__(self) -> Iterator[Result]:
+        """The results, those of earlier runs first."""
+        with self._session() as earlier:
+            if self._setting.out is not None:
+                yield from map(result_of_line, islice(self._journal.lines(), earlier.done))
+            yield from map(result_of, self._outcomes())
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """What becomes of the items of this run, as it is known; it is kept by then.
+
+        Raises:
+            UsageError: The results file belongs to another batch, or another process works on it.
+            StoreError: Something cannot be kept.
+        """
+        with self._session():
+            yield from self._outcomes()
+
+    def stop(self) -> None:
+        """Take no more items, and wait for nobody but those who are asked already."""
+        if self._engine is not None:
+            self._engine.stop()
+        self._stopping.set()
+
+    def standing(self) -> Standing:
+        """How far it is."""
+        with self._lock:
+            counted, spent = dict(self._counted), self._spent
+        return Standing(
+            **counted,
+            interrupted=self.earlier.interrupted if self.earlier else 0,
+            running=self._engine.running if self._engine else 0,
+            seconds=(self._ended or time.monotonic()) - self._started,
+            spent=spent,
+            waiting=self._engine.waiting if self._engine else "",
+        )
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped from outside."""
+        return self._stopping.is_set() and self.problem is None
+
+    # --- one run -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _session(self) -> Iterator[Earlier]:
+        """Everything that is open while it runs."""
+        setting, question = self._setting, self._question
+        folder = None
+        if setting.out is None:
+            folder = Path(tempfile.mkdtemp(prefix="mediasense-"))
+        place = setting.out or cast("Path", folder) / "results"
+        self._journal = Journal(place.with_name(f"{place.name}.journal"))
+        self._results = Results(setting.out, self._journal)
+        self._started = time.monotonic()
+        try:
+            self.earlier = self._journal.open(fingerprint(question), described(question))
+            self._spent = self.earlier.spent
+            self._results.restore()
+            yield self.earlier
+        finally:
+            self._end()
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _end(self) -> None:
+        if self._engine is not None:
+            self._engine.stop()
+        self._ended = time.monotonic()
+        with self._keeping:
+            self._over = True
+            try:
+                self._journal.released(tuple(self._claimed))
+                self._results.close()
+            finally:
+                self._journal.close()
+
+    def _outcomes(self) -> Iterator[Outcome]:
+        pauses = self._setting.pauses if self._setting.on_error == "retry" else ()
+        yield from self._asked(self._new(), last=not pauses)
+        for number, pause in enumerate(pauses, 1):
+            again = self._failed_again()
+            first = next(again, None)
+            if first is None or self.problem is not None or self._stopping.wait(pause):
+                return
+            yield from self._asked(chain((first,), again), last=number == len(pauses))
+
+    def _asked(self, items: Iterator[Item], *, last: bool) -> Iterator[Outcome]:
+        """Have items asked about; of those that will be tried again nothing is told yet."""
+        budget = Budget(self._question.max_cost, self._spent.cost)
+        self._engine = self._make_engine(budget)
+        for outcome in self._engine.run(items, self._keep):
+            failure = outcome.failure
+            if failure is None or last or not failure.passing:
+                yield outcome
+
+    def _new(self) -> Iterator[Item]:
+        """The items that are to be asked about, claimed."""
+        while chunk := tuple(islice(self._items, self._at_once)):
+            claims = self._journal.claim(
+                [item.id for item in chunk], retry_failed=self._setting.retry_failed
+            )
+            self._claimed = {
+                item.id: item
+                for item, claim in zip(chunk, claims, strict=True)
+                if claim in ("new", "again")
+            }
+            with self._lock:
+                for claim in claims:
+                    if claim in _PASSED_OVER:
+                        self._counted[_PASSED_OVER[claim]] += 1
+            for one in tuple(self._claimed):
+                if self._stopping.is_set():
+                    return
+                yield self._claimed.pop(one)
+
+    def _failed_again(self) -> Iterator[Item]:
+        for failed in self._journal.failures():
+            if failed.passing and failed.again is not None:
+                yield decode_item(failed.again)
+
+    def _keep(self, outcome: Outcome) -> None:
+        """Keep what became of an item, in the journal and in the results file."""
+        failure = outcome.failure
+        with self._keeping:
+            if self._over:
+                return
+            if failure is not None and failure.stopping:
+                self._journal.released((outcome.item.id,))
+                self._journal.pay(outcome.spent)
+            else:
+                self._results.add(_finished(outcome))
+        self._count(outcome)
+        if failure is not None and (failure.stopping or self._setting.on_error == "stop"):
+            with self._lock:
+                self.problem = self.problem or failure
+            self.stop()
+
+    def _count(self, outcome: Outcome) -> None:
+        with self._lock:
+            self._spent += outcome.spent
+            if outcome.answer is not None:
+                self._counted["answered"] += 1
+                self._counted["cached"] += bool(outcome.answer["cached"])
+            elif outcome.failure is not None and not outcome.failure.stopping:
+                self._counted["failed"] += 1
+
+
+def _finished(outcome: Outcome) -> Finished:
+    failure = outcome.failure
+    return Finished(
+        id=outcome.item.id,
+        line=line_of(outcome),
+        failed=failure is not None,
+        passing=failure is not None and failure.passing,
+        again=encode_item(outcome.item) if failure is not None else None,
+        spent=outcome.spent,
+    )

@@ -1,0 +1,294 @@
+"""``mediasense batch``: the same question about many files."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediasense import runtime
+from mediasense.cli.options import (
+    AnswerOptions,
+    KeepOptions,
+    PartOptions,
+    PictureOptions,
+    ProviderOptions,
+    SoundOptions,
+    SourceOptions,
+    question,
+    spread,
+)
+from mediasense.errors import BatchFailed, UsageError
+from mediasense.names import OnError
+from mediasense.output.terminal import say
+
+if TYPE_CHECKING:
+    from mediasense.batch.items import Item, Outcome
+    from mediasense.batch.run import Batch
+    from mediasense.batch.tally import Tally
+    from mediasense.output.standing import BatchDisplay
+    from mediasense.pacing.lane import RateLimit
+
+_SHOWN_FAILURES = 20
+_COUNTING_SECONDS = 60.0
+_MOST_PROMPT_BYTES = 1_000_000
+
+
+@spread
+def batch(
+    provider: ProviderOptions,
+    answer: AnswerOptions,
+    part: PartOptions,
+    pictures: PictureOptions,
+    sound: SoundOptions,
+    fetching: SourceOptions,
+    keeping: KeepOptions,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SOURCE]...",
+            help="Files, folders, patterns such as 'clips/**/*.mp4', links, or - for a list on "
+            "standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What to ask. (default: a description or a transcript)")
+    ] = None,
+    prompt_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file that holds what to ask.")
+    ] = None,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A list in JSONL or CSV: source, and where wanted id, prompt, schema, modality, "
+            "start, end, language. May be repeated.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The results, a line of JSON for each item. The same command goes on where it "
+            "stopped. (default: standard output)",
+        ),
+    ] = None,
+    on_error: Annotated[
+        OnError,
+        typer.Option(
+            help="skip: keep the failure and go on. stop: end after the first. retry: try what "
+            "may pass again when all else is done.",
+        ),
+    ] = "skip",
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Ask only about what failed in an earlier run."),
+    ] = False,
+    rpm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N or NAME=N,...",
+            help="Requests a minute, of all providers or of each. (default: what they let pass)",
+            rich_help_panel="Rate and machines",
+        ),
+    ] = None,
+    tpm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N or NAME=N,...",
+            help="Tokens a minute.",
+            rich_help_panel="Rate and machines",
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["threads", "ray"],
+        typer.Option(
+            help="Who does the work: this machine, or a Ray cluster.",
+            rich_help_panel="Rate and machines",
+        ),
+    ] = "threads",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Of the Ray cluster.", rich_help_panel="Rate and machines"
+        ),
+    ] = None,
+) -> None:
+    """Ask about many files, and go on where it stopped.
+
+    mediasense batch 'recordings/**/*.mp4' --prompt-file ask.md --out results.jsonl
+    mediasense batch photos/ --prompt "what is wrong here?" --schema fault.json --out faults.jsonl
+    mediasense batch --manifest rows.csv --out results.jsonl --max-cost 5 --jobs 32
+    mediasense batch 'recordings/**/*.mp4' --prompt-file ask.md --out results.jsonl --retry-failed
+    """
+    from mediasense.batch.engines import engine_for
+    from mediasense.batch.run import CLAIMED_AT_ONCE, Batch, Setting
+    from mediasense.batch.tally import Tally
+
+    asked = question(
+        _prompt(prompt, prompt_file), provider, answer, part, pictures, sound, fetching, keeping
+    )
+    named, lists = tuple(sources or ()), tuple(manifest or ())
+    if not named and not lists:
+        raise UsageError("there is nothing to ask about", hint="give files, or --manifest FILE")
+    if address is not None and engine != "ray":
+        raise UsageError("--address is of a Ray cluster", hint="add --engine ray")
+    tally = Tally()
+    setting = Setting(
+        out=out,
+        jobs=fetching.jobs,
+        on_error=on_error,
+        retry_failed=retry_failed,
+        limits=_limits(rpm, tpm),
+        engine=engine,
+        address=address,
+    )
+    running = Batch(
+        _items(named, lists, tally),
+        asked,
+        setting,
+        engine_for(runtime.dispatcher(), asked, setting),
+        at_once=1 if "-" in named else CLAIMED_AT_ONCE,
+    )
+    _run(running, out, named, lists)
+    _end(running, out, tally)
+
+
+def _run(
+    running: "Batch", out: Path | None, named: tuple[str, ...], lists: tuple[Path, ...]
+) -> None:
+    from mediasense.batch.counts import estimate_count
+    from mediasense.batch.records import line_of
+    from mediasense.output.standing import BatchDisplay
+
+    failures = 0
+    count = partial(
+        estimate_count, named, manifests=lists, deadline=time.monotonic() + _COUNTING_SECONDS
+    )
+    with BatchDisplay(running.standing, count) as display, _ctrl_c(running):
+        for outcome in running.outcomes():
+            if out is None:
+                display.write(line_of(outcome) + "\n")
+            if outcome.failure is not None and not outcome.failure.stopping:
+                failures += 1
+                _tell(outcome, failures, display)
+
+
+def _tell(outcome: "Outcome", number: int, display: "BatchDisplay") -> None:
+    assert outcome.failure is not None
+    if number <= _SHOWN_FAILURES:
+        name = ", ".join(str(s) for s in outcome.item.sources if isinstance(s, str))
+        display.say("failed", f"{name or outcome.item.id}: {outcome.failure.message}")
+        if outcome.failure.trace:
+            sys.stderr.write(outcome.failure.trace)
+    elif number == _SHOWN_FAILURES + 1:
+        display.say("note", "further failures stand in the results alone")
+
+
+def _end(running: "Batch", out: Path | None, tally: "Tally") -> None:
+    """Say what became of it, and how the command ends."""
+    from mediasense.output.standing import summary
+
+    if tally.left_out:
+        say("note", f"{tally.left_out} files that are no image, video or sound were left out")
+    if tally.unused:
+        say("note", f"columns not used: {', '.join(tally.unused)}")
+    standing = running.standing()
+    for line in summary(standing, out):
+        say("batch", line)
+    if running.problem is not None and running.problem.stopping:
+        say("error", f"stopped: {running.problem.message}")
+        raise typer.Exit(running.problem.exit_code)
+    if running.interrupted:
+        raise typer.Exit(130)
+    failed = standing.failed + standing.left_failed
+    if failed:
+        again = "add --retry-failed to ask about them again" if out else "see their lines"
+        raise BatchFailed(f"{failed} {'item' if failed == 1 else 'items'} failed", hint=again)
+
+
+def _prompt(prompt: str | None, file: Path | None) -> str | None:
+    if file is None:
+        return prompt
+    if prompt is not None:
+        raise UsageError("--prompt and --prompt-file exclude each other", hint="leave one out")
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_MOST_PROMPT_BYTES + 1)
+        if len(data) > _MOST_PROMPT_BYTES:
+            raise UsageError(f"{file} is too large for a prompt", hint="give a shorter one")
+        return data.decode("utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--prompt-file {file}: {error}", hint="give a text file") from None
+
+
+def _items(named: tuple[str, ...], lists: tuple[Path, ...], tally: "Tally") -> "Iterator[Item]":
+    from mediasense.batch.manifests import manifest_kind, read_manifest
+    from mediasense.batch.sources import find_items
+
+    for path in lists:
+        try:
+            stream = path.open("rb")
+        except OSError as error:
+            raise UsageError(
+                f"--manifest {path}: {error.strerror}", hint="check the path"
+            ) from None
+        with stream:
+            yield from read_manifest(
+                stream, name=path.name, kind=manifest_kind(path.name), tally=tally
+            )
+    stdin = None if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer
+    yield from find_items(named, stdin=stdin, tally=tally)
+
+
+def _limits(rpm: str | None, tpm: str | None) -> "dict[str, RateLimit]":
+    from mediasense.pacing.lane import RateLimit
+
+    requests, tokens = _numbers("--rpm", rpm), _numbers("--tpm", tpm)
+    return {
+        name: RateLimit(
+            requests=requests.get(name, requests.get("")), tokens=tokens.get(name, tokens.get(""))
+        )
+        for name in {*requests, *tokens}
+    }
+
+
+def _numbers(flag: str, text: str | None) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in (text or "").split(","):
+        name, _, number = part.strip().rpartition("=")
+        if not part.strip():
+            continue
+        try:
+            found[name and runtime.dispatcher().provider(name).name] = float(number)
+        except ValueError:
+            raise UsageError(
+                f"{flag} {text} is no number", hint=f"give {flag} 60, or {flag} NAME=60,NAME=500"
+            ) from None
+    return found
+
+
+@contextmanager
+def _ctrl_c(running: "Batch") -> Iterator[None]:
+    """The first Ctrl-C ends the batch when what is under way is answered; the second at once."""
+
+    def stop(_number: int, _frame: object) -> None:
+        if running.interrupted:
+            raise KeyboardInterrupt
+        running.stop()
+        waiting = running.standing().running
+        say("note", f"stopping: {waiting} under way are waited for; Ctrl-C again leaves them")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,564 @@
+"""Past answers, searchable, and what was spent."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mediasense.errors import StoreError
+from mediasense.store.database import Database
+from mediasense.store.words import holds, query, searchable, wanted
+
+if TYPE_CHECKING:
+    import sqlite3
+
+MAX_ENTRIES = 100_000
+MAX_BYTES = 1_000_000_000
+
+_TEND_EVERY = 512
+"""Entries. Taking up the words of so many at once costs a third of doing it one by one."""
+_CHUNK = 256
+"""Entries that are read or removed at once."""
+_BEYOND = 2**62
+"""Above every number of an entry, and no more than SQLite can hold."""
+_MOST_TOKENS = 10**15
+"""What a service says of tokens is believed up to here; SQLite's numbers end."""
+
+_SCHEMA = """
+CREATE TABLE entries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, modality TEXT NOT NULL,
+    provider TEXT NOT NULL, model TEXT NOT NULL, strategy TEXT NOT NULL, cached INTEGER NOT NULL,
+    failure TEXT NOT NULL, calls TEXT NOT NULL
+);
+CREATE TABLE bodies (
+    number INTEGER PRIMARY KEY, sources TEXT NOT NULL, prompt TEXT, text TEXT NOT NULL,
+    envelope TEXT NOT NULL
+);
+CREATE TABLE totals (
+    day TEXT NOT NULL, provider TEXT NOT NULL, answers INTEGER NOT NULL, cached INTEGER NOT NULL,
+    calls INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    cost REAL NOT NULL, unpriced INTEGER NOT NULL, PRIMARY KEY (day, provider)
+) WITHOUT ROWID;
+CREATE TABLE indexed (number INTEGER NOT NULL);
+INSERT INTO indexed VALUES (0);
+"""
+# Without the texts, which are in `bodies`, and without their lengths, which only ranking needs.
+_INDEX = """
+CREATE VIRTUAL TABLE IF NOT EXISTS found USING fts5(
+    words, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2')
+"""
+_ADD_TOTALS = """
+INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    answers = answers + excluded.answers, cached = cached + excluded.cached,
+    calls = calls + excluded.calls, input_tokens = input_tokens + excluded.input_tokens,
+    output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost,
+    unpriced = unpriced + excluded.unpriced
+"""
+_FIELDS = """
+entries.number AS number, at, modality, provider, model, strategy, cached, failure, calls,
+sources, prompt, text, envelope
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidCall:
+    """One call to a provider.
+
+    Attributes:
+        provider, model: Who was asked.
+        input_tokens, output_tokens: As reported; ``None`` is unknown.
+        cost: US dollars; ``None`` is unknown, never zero.
+    """
+
+    provider: str
+    model: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One question, and what came of it.
+
+    Attributes:
+        sources: What it was about, by the names that people know.
+        modality: Of what kind that is.
+        prompt: What was asked; ``None`` for what is asked by default.
+        text: The answer; ``""`` for a failure.
+        provider, model: Who answered.
+        strategy: How the media were presented.
+        cached: Whether the answer was a kept one.
+        envelope: The whole answer as JSON text; ``""`` for a failure.
+        calls: Those that were made for it; none for a kept answer.
+        failure: Why there is no answer, as a sentence; ``""`` for an answer.
+    """
+
+    sources: tuple[str, ...]
+    modality: str
+    prompt: str | None
+    text: str
+    provider: str
+    model: str
+    strategy: str
+    cached: bool = False
+    envelope: str = ""
+    calls: tuple[PaidCall, ...] = ()
+    failure: str = ""
+
+    @property
+    def cost(self) -> float:
+        """US dollars of the calls whose cost is known."""
+        return sum((call.cost for call in self.calls if call.cost is not None), 0.0)
+
+    @property
+    def unpriced(self) -> int:
+        """How many calls are of unknown cost."""
+        return sum(call.cost is None for call in self.calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past(Entry):
+    """An entry of the history.
+
+    Attributes:
+        number: What people call it by; never given twice.
+        at: When it was added, in seconds since 1970.
+    """
+
+    number: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpentOn:
+    """What was spent on one provider, or on one day.
+
+    Attributes:
+        name: The provider, or the local date as ``2026-11-24``.
+        answers: How many answers came of it.
+        cached: How many of those were kept ones.
+        calls: How many calls were made, also those of questions that failed.
+        input_tokens, output_tokens: Of the calls that reported them.
+        cost: US dollars, of the calls whose cost is known.
+        unpriced: How many calls are of unknown cost.
+    """
+
+    name: str
+    answers: int = 0
+    cached: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
+
+
+class History:
+    """Past answers in one file: never media, never keys.
+
+    The oldest go when there are too many; what was spent is kept in sums, and stays.
+
+    Args:
+        path: The file; made when something is first added.
+        clock: Tells the seconds since 1970.
+        max_entries: How many entries are kept.
+        max_bytes: About how large the file may get.
+
+    Attributes:
+        problem: Why nothing is added any more, as a sentence; ``None`` while all is well.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        max_entries: int = MAX_ENTRIES,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self.path = path
+        self.problem: str | None = None
+        self._clock = clock
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._database = Database(path, what="history", version=1, schema=_SCHEMA)
+
+    def add(self, entry: Entry) -> None:
+        """Keep one more; where that cannot be done, :attr:`problem` says why and nothing is kept.
+
+        An answer is worth more than its history: this never raises for a file that is broken.
+        """
+        if self.problem is not None:
+            return
+        try:
+            with self._database.transaction() as database:
+                self._add(database, entry)
+        except StoreError as error:
+            self.problem = str(error)
+
+    def find(
+        self,
+        words: str = "",
+        *,
+        provider: str | None = None,
+        since: float | None = None,
+        limit: int = 20,
+    ) -> tuple[Past, ...]:
+        """Past answers, newest first.
+
+        Args:
+            words: All of them are in the prompt, the answer or the names of the sources, in any
+                order, whatever their case and accents; the last may be the beginning of a word.
+                At most 64 words count.
+            provider: Only those it answered.
+            since: Only those not older, in seconds since 1970.
+            limit: At most so many.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        asked = wanted(words)
+        limit = max(0, limit)
+        if (words.strip() and not asked) or not self._is_there():
+            return ()
+        if not asked:
+            return tuple(map(_past, self._newest(provider, since, limit)))
+        if not _has_full_text():
+            return self._scanned(asked, provider, since, limit)
+        self._catch_up()
+        where, values = _conditions(provider, since)
+        rows = self._database.rows(
+            f"SELECT {_FIELDS} FROM found CROSS JOIN entries ON entries.number = found.rowid "  # noqa: S608  no value is in it
+            f"JOIN bodies ON bodies.number = found.rowid WHERE found MATCH ? AND {where} "
+            "ORDER BY found.rowid DESC LIMIT ?",
+            (query(asked), *values, limit),
+        )
+        return tuple(map(_past, rows))
+
+    def get(self, number: int) -> Past | None:
+        """The entry of this number, if there is one.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        if not 0 < number < _BEYOND or not self._is_there():
+            return None
+        rows = self._newest(None, None, 1, below=number + 1)
+        return _past(rows[0]) if rows and rows[0]["number"] == number else None
+
+    def spent(self, by: Literal["provider", "day"]) -> tuple[SpentOn, ...]:
+        """What was spent: by provider, the dearest first, or by day, the newest first.
+
+        Entries that are gone because there were too many still count.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        if not self._is_there():
+            return ()
+        name = "provider" if by == "provider" else "day"
+        order = "sum(cost) DESC, sum(calls) DESC, 1" if by == "provider" else "1 DESC"
+        rows = self._database.rows(
+            f"SELECT {name}, sum(answers), sum(cached), sum(calls), sum(input_tokens), "  # noqa: S608  one of two names
+            f"sum(output_tokens), sum(cost), sum(unpriced) FROM totals GROUP BY 1 ORDER BY {order}"
+        )
+        return tuple(
+            SpentOn(
+                name=_text(row[0]),
+                answers=row[1],
+                cached=row[2],
+                calls=row[3],
+                input_tokens=int(row[4]),
+                output_tokens=int(row[5]),
+                cost=row[6],
+                unpriced=row[7],
+            )
+            for row in rows
+        )
+
+    def clear(self, *, before: float | None = None) -> int:
+        """Forget entries, and give their room on the disk back.
+
+        What was spent is forgotten with them: of the days that ended before.
+
+        Args:
+            before: Only those added before, in seconds since 1970.
+
+        Returns:
+            How many entries are gone.
+
+        Raises:
+            StoreError: The history cannot be written.
+        """
+        if not self._is_there():
+            return 0
+        moment = math.inf if before is None else before
+        gone = 0
+        while chunk := self._clear_some(moment):
+            gone += chunk
+        with self._database.transaction() as database:
+            if before is None:
+                database.execute("DELETE FROM totals")
+            else:
+                database.execute("DELETE FROM totals WHERE day < ?", (_day(before),))
+            if _has_full_text():
+                # What is removed from the index is only marked so until it is made anew.
+                database.execute(_INDEX)
+                database.execute("INSERT INTO found (found) VALUES ('optimize')")
+        with suppress(StoreError):  # another process reads: its room is given back another time
+            self._database.rows("VACUUM")
+            self._database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def _is_there(self) -> bool:
+        """Looking for something makes no file."""
+        return self.path.exists()
+
+    def _add(self, database: sqlite3.Connection, entry: Entry) -> None:
+        at = self._clock()
+        number = database.execute(
+            "INSERT INTO entries (at, modality, provider, model, strategy, cached, failure, calls) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                at,
+                entry.modality,
+                _kept(entry.provider),
+                _kept(entry.model),
+                entry.strategy,
+                entry.cached,
+                _kept(entry.failure),
+                _calls_json(entry.calls),
+            ),
+        ).lastrowid
+        database.execute(
+            "INSERT INTO bodies VALUES (?, ?, ?, ?, ?)",
+            (
+                number,
+                json.dumps(entry.sources),
+                _kept(entry.prompt),
+                _kept(entry.text),
+                _kept(entry.envelope),
+            ),
+        )
+        for total in _totals(entry, _day(at)):
+            database.execute(_ADD_TOTALS, total)
+        if number is not None and number % _TEND_EVERY == 0:
+            if _has_full_text():
+                _index(database)
+            self._prune(database)
+
+    def _newest(
+        self, provider: str | None, since: float | None, limit: int, *, below: int = _BEYOND
+    ) -> list[sqlite3.Row]:
+        where, values = _conditions(provider, since)
+        return self._database.rows(
+            f"SELECT {_FIELDS} FROM entries JOIN bodies ON bodies.number = entries.number "  # noqa: S608  no value is in it
+            f"WHERE entries.number < ? AND {where} ORDER BY entries.number DESC LIMIT ?",
+            (below, *values, limit),
+        )
+
+    def _scanned(
+        self, asked: tuple[str, ...], provider: str | None, since: float | None, limit: int
+    ) -> tuple[Past, ...]:
+        """The same answers as the index gives, by reading them all."""
+        found: list[Past] = []
+        below = _BEYOND
+        while rows := self._newest(provider, since, _CHUNK, below=below):
+            below = rows[-1]["number"]
+            found += [_past(row) for row in rows if holds(_words(row), asked)]
+            if len(found) >= limit:
+                break
+        return tuple(found[:limit])
+
+    def _catch_up(self) -> None:
+        """Take up the words of the newest entries, which :meth:`add` leaves for later."""
+        behind = "SELECT max(number) > (SELECT number FROM indexed) FROM entries"
+        if self._database.rows(behind)[0][0] or not self._database.rows(
+            "SELECT 1 FROM sqlite_master WHERE name = 'found'"
+        ):
+            with self._database.transaction() as database:
+                _index(database)
+
+    def _prune(self, database: sqlite3.Connection) -> None:
+        """Remove the oldest where there are too many: some more, so that it is not done often."""
+        (entries,) = database.execute("SELECT count(*) FROM entries").fetchone()
+        used = _used_bytes(database)
+        remove = 0
+        if entries > self._max_entries - _TEND_EVERY:
+            remove = entries - self._max_entries + _TEND_EVERY + self._max_entries // 100
+        if used > self._max_bytes:
+            share = (used - 0.99 * self._max_bytes) / used
+            remove = max(remove, math.ceil(entries * share))
+        if remove:
+            oldest = "SELECT number FROM entries ORDER BY number LIMIT ?"
+            _remove(database, [row[0] for row in database.execute(oldest, (remove,))])
+
+    def _clear_some(self, moment: float) -> int:
+        """Remove some: the file is another process's again between two such steps."""
+        with self._database.transaction() as database:
+            some = "SELECT number FROM entries WHERE at < ? LIMIT ?"
+            numbers = [row[0] for row in database.execute(some, (moment, _CHUNK))]
+            _remove(database, numbers)
+        return len(numbers)
+
+
+@functools.cache
+def _has_full_text() -> bool:
+    """Whether this Python's SQLite has FTS5: some systems build it without."""
+    import sqlite3
+
+    with suppress(sqlite3.Error):
+        memory = sqlite3.connect(":memory:")
+        memory.execute(_INDEX)
+        memory.close()
+        return True
+    return False
+
+
+def _index(database: sqlite3.Connection) -> None:
+    """Take up the words of all entries that are not in the index."""
+    database.execute(_INDEX)
+    rows = database.execute(
+        "SELECT number, sources, prompt, text FROM bodies "
+        "WHERE number > (SELECT number FROM indexed) ORDER BY number"
+    )
+    for row in rows:
+        database.execute("INSERT INTO found (rowid, words) VALUES (?, ?)", (row[0], _words(row)))
+    database.execute(
+        "UPDATE indexed SET number = max(number, (SELECT coalesce(max(number), 0) FROM entries))"
+    )
+
+
+def _remove(database: sqlite3.Connection, numbers: list[int]) -> None:
+    if _has_full_text():
+        _remove_words(database, numbers)
+    for table in ("entries", "bodies"):
+        database.executemany(
+            f"DELETE FROM {table} WHERE number = ?",  # noqa: S608  one of two names
+            ((number,) for number in numbers),
+        )
+
+
+def _remove_words(database: sqlite3.Connection, numbers: list[int]) -> None:
+    """An index without texts forgets one by being told it once more."""
+    database.execute(_INDEX)
+    (indexed,) = database.execute("SELECT number FROM indexed").fetchone()
+    for number in numbers:
+        if number <= indexed:
+            row = database.execute(
+                "SELECT number, sources, prompt, text FROM bodies WHERE number = ?", (number,)
+            ).fetchone()
+            database.execute(
+                "INSERT INTO found (found, rowid, words) VALUES ('delete', ?, ?)",
+                (number, _words(row)),
+            )
+
+
+def _words(row: sqlite3.Row) -> str:
+    """All of an entry that is searched, as the index is given it."""
+    return searchable(
+        "\n".join(
+            [*json.loads(row["sources"]), _text(row["prompt"]) or "", _text(row["text"]) or ""]
+        )
+    )
+
+
+def _used_bytes(database: sqlite3.Connection) -> int:
+    """Of the file: a removed entry leaves room in it for the next."""
+    size, pages, unused = (
+        int(database.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_size", "page_count", "freelist_count")
+    )
+    return size * (pages - unused)
+
+
+def _conditions(provider: str | None, since: float | None) -> tuple[str, tuple[object, ...]]:
+    conditions = {"provider = ?": _kept(provider), "at >= ?": since}
+    given = {words: value for words, value in conditions.items() if value is not None}
+    return " AND ".join(["1", *given]), tuple(given.values())
+
+
+def _totals(entry: Entry, day: str) -> Iterator[tuple[object, ...]]:
+    """A line for each provider that was asked, and for the one that answered."""
+    answered = not entry.failure
+    for provider in {entry.provider: None, **{call.provider: None for call in entry.calls}}:
+        calls = [call for call in entry.calls if call.provider == provider]
+        costs = [cost for call in calls if (cost := _known(call.cost)) is not None]
+        yield (
+            day,
+            _kept(provider),
+            int(answered and provider == entry.provider),
+            int(entry.cached and answered and provider == entry.provider),
+            len(calls),
+            _tokens(call.input_tokens for call in calls),
+            _tokens(call.output_tokens for call in calls),
+            sum(costs),
+            len(calls) - len(costs),
+        )
+
+
+def _tokens(counts: Iterable[int | None]) -> int:
+    return sum(min(max(count or 0, 0), _MOST_TOKENS) for count in counts)
+
+
+def _known(cost: float | None) -> float | None:
+    """A cost that can be added up; a number that is none is unknown."""
+    return cost if cost is not None and math.isfinite(cost) else None
+
+
+def _day(at: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(at))
+
+
+def _kept(text: str | None) -> str | bytes | None:
+    """A text as SQLite can hold it: with half a surrogate pair, which models do write, as bytes."""
+    if text is None or text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def _text(kept: Any) -> Any:
+    return kept.decode("utf-8", "surrogatepass") if isinstance(kept, bytes) else kept
+
+
+def _calls_json(calls: Sequence[PaidCall]) -> str:
+    return json.dumps(
+        [[c.provider, c.model, c.input_tokens, c.output_tokens, _known(c.cost)] for c in calls]
+    )
+
+
+def _past(row: sqlite3.Row) -> Past:
+    return Past(
+        number=row["number"],
+        at=row["at"],
+        sources=tuple(json.loads(row["sources"])),
+        modality=row["modality"],
+        prompt=_text(row["prompt"]),
+        text=_text(row["text"]),
+        provider=_text(row["provider"]),
+        model=_text(row["model"]),
+        strategy=row["strategy"],
+        cached=bool(row["cached"]),
+        envelope=_text(row["envelope"]),
+        calls=tuple(
+            PaidCall(provider=c[0], model=c[1], input_tokens=c[2], output_tokens=c[3], cost=c[4])
+            for c in json.loads(row["calls"])
+        ),
+        failure=_text(row["failure"]),
+    )
