@@ -703,3 +703,38 @@ print(os.waitpid(pid, 0)[1])
 """
     assert run(code, path).endswith("was being written when this process was forked\n0\n")
     assert count(make(path)) == 1
+
+
+def test_a_fork_cannot_commit_what_the_other_takes_back(path):
+    code = """
+db = make(sys.argv[1])
+add(db, 0)
+try:
+    with db.transaction() as connection:
+        connection.execute("INSERT INTO notes VALUES (1, '')")
+        pid = os.fork()
+        if pid:
+            os.waitpid(pid, 0)
+            raise KeyError
+except KeyError:
+    print(db.rows("SELECT count(*) FROM notes")[0][0])
+else:
+    os._exit(0)
+"""
+    assert run(code, path) == "1\n"
+
+
+def test_threads_of_a_forked_process_can_use_it(path):
+    code = """
+import threading
+db = make(sys.argv[1])
+add(db, 0)
+pid = os.fork()
+if not pid:
+    thread = threading.Thread(target=add, args=(db, 1), daemon=True)
+    thread.start(); thread.join(10)
+    os._exit(thread.is_alive())
+print(os.waitpid(pid, 0)[1])
+"""
+    assert run(code, path) == "0\n"
+    assert count(make(path)) == 2

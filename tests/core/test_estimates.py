@@ -98,6 +98,7 @@ def test_more_pixels_never_count_less(width, height, wider, higher):
         (2048, 2048, (2048 / 28) ** 2),
         (3000, 900, 4 * 2 * 258),
         (40, 40, 2240),
+        (20, 15_360, 20 * 258),
     ],
 )
 def test_no_known_way_of_counting_gives_more(width, height, counts):
@@ -196,6 +197,12 @@ def test_sound_is_told_apart():
     assert 0 < seen.audio_tokens < seen.input_tokens
     assert of_video(recording("video", seconds=10.0, has_sound=False)).audio_tokens == 0
     assert of_images(picture()).audio_tokens == 0
+
+
+def test_the_sound_of_a_video_is_a_part_of_what_is_declared():
+    provider = replace(ACME, video=VideoLimits(tokens_per_second=1))
+    seen = of_video(recording("video", seconds=1000.0), provider)
+    assert seen.audio_tokens < seen.input_tokens
 
 
 def test_only_sound_is_counted_in_seconds():

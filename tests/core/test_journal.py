@@ -19,7 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from mediasense.errors import StoreError, UsageError
 from mediasense.ledger import Spent
 from mediasense.store import journal as journals
+from mediasense.store import locking
 from mediasense.store.journal import Counts, Earlier, FailedItem, Finished, Journal, line_bytes
+from mediasense.store.locking import Lock
 
 SPENT = Spent(calls=2, cost=0.25, unpriced=1, input_tokens=10, output_tokens=3)
 
@@ -144,6 +146,22 @@ def test_what_has_ended_or_was_never_claimed_cannot_be_released(begin):
     journal.released(["a", "b", "never"])
     assert journal.counts() == Counts(answered=1, failed=1, under_way=0, interrupted=0)
     assert begin().claim(["a", "b"]) == ("done", "failed")
+
+
+def test_what_is_released_while_it_was_retried_can_be_retried_in_the_same_run(begin):
+    begin().finish(failed("a"))
+    journal = begin()
+    for _ in range(2):
+        assert journal.claim(["a"], retry_failed=True) == ("again",)
+        journal.released(["a"])
+
+
+@pytest.mark.parametrize("end", [answered, failed])
+def test_what_was_interrupted_may_end_without_being_claimed(begin, end):
+    begin().claim(["a", "b"])
+    journal = begin()
+    journal.finish(end("a"))
+    assert journal.counts().interrupted == 1
 
 
 # --- what is kept --------------------------------------------------------------------------------
@@ -279,6 +297,11 @@ def test_an_answer_is_never_kept_twice_but_its_cost_is(begin, end):
     assert journal.counts() == Counts(answered=1, failed=0, under_way=0, interrupted=0)
 
 
+def test_what_is_spent_on_nothing_counts(begin):
+    begin().pay(SPENT)
+    assert begin().spent() == SPENT
+
+
 def test_what_all_runs_left_is_told_at_the_start(begin, path):
     journal = begin()
     journal.claim(["a", "b", "c", "d"])
@@ -333,9 +356,24 @@ def test_another_question_is_refused_and_what_differs_is_named(begin, path):
 
 
 def test_a_question_that_differs_in_what_is_not_told_is_refused(begin, path):
+    begin("ab12", "prompt").claim(["a"])
     begin("ab12", "prompt").close()
     with pytest.raises(UsageError, match="belongs to another batch: what was asked or how differs"):
         Journal(path).open("cd34", "prompt")
+
+
+def test_a_journal_in_which_nothing_was_asked_is_anybodys(begin):
+    journal = begin("ab12")
+    journal.claim(["a"])
+    journal.released(["a"])
+    assert begin("cd34").claim(["a"]) == ("new",)
+    assert begin("cd34").claim(["a"]) == ("again",)
+
+
+def test_it_exists_once_it_was_opened(begin, path):
+    assert not Journal(path).exists()
+    begin().close()
+    assert Journal(path).exists()
 
 
 def test_a_second_one_is_refused_until_the_first_is_closed(begin, path):
@@ -377,6 +415,24 @@ def test_another_process_is_refused_until_it_is_killed(path):
         journal.close()
 
 
+def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path, monkeypatch):
+    first, second, third = (Lock(tmp_path / "lock", name="it") for _ in range(3))
+    first.take()
+    really = locking._lock
+
+    def late(file: int) -> bool:
+        first.release()
+        return really(file)
+
+    monkeypatch.setattr(locking, "_lock", late)
+    second.take()
+    with pytest.raises(UsageError, match="another mediasense works on it"):
+        third.take()
+    second.release()
+    third.take()
+    third.release()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="symbolic links")
 def test_a_lock_that_leads_elsewhere_is_not_followed(path, tmp_path):
     (tmp_path / "other").write_text("kept")
@@ -388,7 +444,7 @@ def test_a_lock_that_leads_elsewhere_is_not_followed(path, tmp_path):
 
 # --- anything that can happen, against a model of it ---------------------------------------------
 
-IDS = st.sampled_from([*"abcdef", "ü", "\udc80"])
+IDS = st.sampled_from([*"abc", "\udc80"])
 
 
 class AnyRuns(RuleBasedStateMachine):

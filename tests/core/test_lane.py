@@ -206,7 +206,7 @@ def test_after_a_pause_calls_come_one_after_the_other():
     assert lane.admit(1 + min(waits), 0) > 0
 
 
-def refused_at_sixty(limit: RateLimit = RateLimit()) -> Lane:
+def refused_at_sixty(limit: RateLimit) -> Lane:
     """A lane that did one call a second for two minutes, until one was refused at t = 120."""
     lane = Lane(limit)
     for second in range(120):
@@ -218,12 +218,12 @@ def refused_at_sixty(limit: RateLimit = RateLimit()) -> Lane:
 
 
 def test_a_refusal_lowers_the_rate_below_what_was_done():
-    rate = refused_at_sixty().state(121.1).requests_per_minute
+    rate = refused_at_sixty(RateLimit()).state(121.1).requests_per_minute
     assert 36 < rate < 48
 
 
 def test_the_rate_comes_back():
-    lane = refused_at_sixty()
+    lane = refused_at_sixty(RateLimit())
     rates = [lane.state(121.1 + minute * 60).requests_per_minute for minute in (0, 0.5, 1, 2, 3)]
     assert rates == sorted(rates)
     assert 55 < rates[2] < 65
@@ -232,7 +232,7 @@ def test_the_rate_comes_back():
 
 
 def test_near_the_known_limit_it_climbs_slowly():
-    lane = refused_at_sixty()
+    lane = refused_at_sixty(RateLimit())
     assert lane.state(121.1 + 80).requests_per_minute < 1.05 * 60
 
 

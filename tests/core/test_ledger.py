@@ -28,7 +28,12 @@ from mediasense.planning.prices import NO_PRICES
 from mediasense.prices import KeptPrices
 
 ACME = Provider(name="acme", description="d", base_url="https://api.acme.example/v1")
-OPENAI = Provider(name="openai", description="d", base_url="https://api.openai.com/v1")
+OPENAI = Provider(
+    name="openai",
+    description="d",
+    base_url="https://api.openai.com/v1",
+    hosts=("api.openai.com",),
+)
 PATIENCE = 20.0
 
 
@@ -336,6 +341,18 @@ def test_a_call_that_waited_is_refused_when_the_others_were_dear():
     assert answered.cost == 0.5
     assert isinstance(refused, BudgetExceeded)
     assert (budget.reserved, budget.spent) == (0.0, 0.5)
+
+
+def test_who_waits_is_woken_as_soon_as_another_settles():
+    budget = Watched(1.0)
+    assert budget.reserve(0.75) == "held"
+
+    def settle() -> None:
+        assert budget.waiting.wait(PATIENCE)
+        budget.settle(0.75, 0.25)
+
+    # Far longer than it is waited for.
+    assert at_once(lambda: budget.reserve(0.5, 10 * PATIENCE), settle)[0] == "held"
 
 
 @settings(deadline=None, max_examples=30)

@@ -188,6 +188,18 @@ def test_as_little_sound_as_possible_is_taken_for_cached(cached, both):
     assert said == pytest.approx(wanted)
 
 
+def test_what_is_cheaper_than_sound_is_taken_for_cached_first():
+    model = "gpt-realtime"
+    counts = {"input_tokens": 1000, "output_tokens": 0, "image_tokens": 100, "audio_tokens": 100}
+    wanted = (
+        800 * unit(OPENAI, model, "cache_read_mtok")
+        + 50 * unit(OPENAI, model, "cache_image_read_mtok")
+        + 50 * unit(OPENAI, model, "input_image_mtok")
+        + 100 * unit(OPENAI, model, "input_audio_mtok")
+    )
+    assert charge(OPENAI, model, **counts, cached_tokens=850) == pytest.approx(wanted)
+
+
 def test_sound_that_the_service_does_not_tell_apart_has_an_unknown_price():
     tokens = {"input_tokens": 1000, "output_tokens": 0}
     assert charge(GOOGLE, "gemini-2.5-flash", **tokens, with_sound=True) is None

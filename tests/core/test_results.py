@@ -38,8 +38,8 @@ def out(tmp_path) -> Path:
 def run(out: Path | None, journal_path: Path | None = None):
     """One run of a batch."""
     journal = Journal(journal_path or out.with_name(f"{out.name}.journal"))
-    journal.open("ab12", "what is it?")
     results = Results(out, journal)
+    journal.open("ab12", "what is it?")
     try:
         results.restore()
         yield results
@@ -359,10 +359,24 @@ def test_a_file_without_a_journal_is_never_overwritten(out):
         with pytest.raises(UsageError, match="has no journal; give another --out"), run(out):
             pass
         assert out.read_text() == "mine\n"
+        assert list(out.parent.iterdir()) == [out]
     out.unlink()
     with run(out) as results:
         results.add(good("a"))
     assert out.read_text() == "answer a\n"
+
+
+def test_a_file_that_comes_before_the_first_line_is_never_overwritten(out):
+    journal = Journal(out.with_name("results.jsonl.journal"))
+    results = Results(out, journal)
+    journal.open("ab12", "what is it?")
+    out.write_text("mine\n")
+    with pytest.raises(UsageError, match="has no journal"):
+        results.restore()
+    journal.close()
+    with pytest.raises(UsageError, match="has no journal"), run(out):
+        pass
+    assert out.read_text() == "mine\n"
 
 
 def test_an_empty_file_may_be_used(out):

@@ -73,7 +73,8 @@ class Purse(Protocol):
 
         Args:
             estimate: US dollars that it could cost.
-            patience: Seconds to wait at most for others to settle.
+            patience: Seconds to wait for others to settle: ``wait`` is said no sooner, for it is
+                asked again at once.
         """
 
     def settle(self, reserved: float, cost: float) -> None:

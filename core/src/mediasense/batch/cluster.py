@@ -6,35 +6,45 @@ after the other; when one is lost, others get what it had.
 
 from __future__ import annotations
 
-import queue
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mediasense.batch.crew import PATIENCE, Crew, Flight, Make, Worker
-from mediasense.batch.items import Failure, Item, Outcome
+from mediasense.batch.crew import PATIENCE, Crew, Errand
+from mediasense.batch.flow import Flow
+from mediasense.batch.items import Item, Outcome
 from mediasense.batch.nodes import Cluster
-from mediasense.ledger import Spent
+from mediasense.types import Question
 
-LOSSES = 3
-"""Workers that an item may be lost with: then it is taken for what ends them."""
-SUSPECT = LOSSES - 1
-"""Losses after which an item is given out alone, so that no other is lost with it."""
-_LOOK = 1.0
-"""Seconds between looks at which nodes there are."""
-_PATIENCE = 0.2
-"""Seconds: on some systems Ctrl-C is not heard while a thread waits for another without end."""
+if TYPE_CHECKING:
+    from mediasense.batch.run import Setting
+    from mediasense.dispatch import Dispatcher
+    from mediasense.ledger import Purse
+    from mediasense.store.history import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What the workers of a batch are sent out with.
+
+    Attributes:
+        errand: What they do.
+        on_loss: Called with the number of a worker that is lost.
+        note: Called with what the history is to be told.
+    """
+
+    errand: Errand
+    on_loss: Callable[[int], None]
+    note: Callable[[Entry], None]
 
 
 class RayEngine:
     """Has workers on a Ray cluster answer items.
 
     Args:
-        make: Called in each worker once; gives what answers items there. It has to travel: a
-            function of a module, or a record with a ``__call__``.
+        prepare: Makes ready what the workers do, once the cluster is reached.
         jobs: How many items are under way at once, on all nodes together.
         address: As for :class:`~mediasense.batch.nodes.Cluster`.
         workers: How many processes; ``None`` for what fits the jobs on every node.
@@ -43,56 +53,62 @@ class RayEngine:
 
     def __init__(
         self,
-        make: Make,
+        prepare: Callable[[Cluster], Prepared],
         *,
         jobs: int,
         address: str | None = None,
         workers: int | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        self._make = make
+        self._prepare = prepare
         self._jobs = jobs
         self._address = address
         self._workers = workers
         self._patience = patience
-        self._flow: _Flow | None = None
+        self._flow: Flow | None = None
         self._stopped = threading.Event()
 
     def run(self, items: Iterator[Item], keep: Callable[[Outcome], None]) -> Iterator[Outcome]:
         """Ask about items, taking them only as fast as they are worked off.
 
         Args:
-            items: What to ask about.
-            keep: Called with each outcome as soon as it is known, in a thread of this process.
+            items: What is asked about.
+            keep: Called for each outcome as soon as it is known, in a thread of this process.
 
         Yields:
-            Each outcome, after it was kept.
+            The outcomes, in the order in which they are known.
 
         Raises:
             MediasenseError: There is no cluster, no worker, or a node that cannot work.
+            BaseException: Whatever ``items`` or ``keep`` raised.
         """
         cluster = Cluster(self._address)
-        flow = self._flow = _Flow(keep, jobs=self._jobs, stopped=self._stopped)
         try:
+            prepared = self._prepare(cluster)
+            flow = Flow(keep, prepared.note, jobs=self._jobs, stopped=self._stopped)
             crew = Crew(
                 cluster,
-                self._make,
+                prepared.errand,
                 jobs=self._jobs,
                 workers=self._workers,
                 post=flow.post,
+                on_loss=prepared.on_loss,
                 patience=self._patience,
             )
-            flow.start(items, cluster, crew)
-            yield from flow.outcomes()
+            self._flow = flow
+            try:
+                flow.start(items, cluster, crew)
+                yield from flow.outcomes()
+            finally:
+                flow.close()
         finally:
-            flow.close()
             cluster.close()
 
     def stop(self) -> None:
-        """Take no more items; what is under way is still waited for and yielded."""
+        """Take no more items, and wait for no provider that does not take calls now."""
         self._stopped.set()
         if self._flow is not None:
-            self._flow.post(lambda: None)
+            self._flow.stop()
 
     @property
     def running(self) -> int:
@@ -100,199 +116,53 @@ class RayEngine:
         return self._flow.running if self._flow is not None else 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """The end of the outcomes, or why they end early."""
+def ray_engine(
+    dispatcher: Dispatcher, question: Question, setting: Setting
+) -> Callable[[Purse], RayEngine]:
+    """Makes the engine, once it is known what may be spent.
 
-    error: BaseException | None = None
+    Args:
+        dispatcher: That of this process: its settings hold on the nodes, and its history is told.
+        question: What is asked.
+        setting: How.
+    """
 
+    def make(budget: Purse) -> RayEngine:
+        def prepare(cluster: Cluster) -> Prepared:
+            return _prepared(cluster, dispatcher, question, setting, budget)
 
-class _Flow:
-    """Items in, outcomes out. One thread takes items, one gives them out and gets them back."""
+        return RayEngine(prepare, jobs=setting.jobs, address=setting.address)
 
-    def __init__(
-        self, keep: Callable[[Outcome], None], *, jobs: int, stopped: threading.Event
-    ) -> None:
-        self._keep = keep
-        self._stopped = stopped
-        self._closed = threading.Event()
-        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._outcomes: queue.SimpleQueue[Outcome | _Ended] = queue.SimpleQueue()
-        self._places = threading.Semaphore(jobs)
-        # Whoever takes outcomes slowly is not buried in them.
-        self._room = threading.Semaphore(2 * jobs)
-        self._waiting: deque[Flight] = deque()
-        self._suspects: deque[Flight] = deque()
-        self._under_way: set[Flight] = set()
-        self._exhausted = False
-        self._failure: BaseException | None = None
-        self._loop_thread: threading.Thread | None = None
-
-    @property
-    def running(self) -> int:
-        return len(self._under_way)
-
-    def post(self, event: Callable[[], None]) -> None:
-        """Have a function called by the loop."""
-        self._events.put(event)
-
-    def start(self, items: Iterator[Item], cluster: Cluster, crew: Crew) -> None:
-        self._cluster, self._crew = cluster, crew
-        threading.Thread(target=self._take, args=(items,), daemon=True).start()
-        self._loop_thread = threading.Thread(target=self._run, daemon=True)
-        self._loop_thread.start()
-
-    def outcomes(self) -> Iterator[Outcome]:
-        while True:
-            try:
-                found = self._outcomes.get(timeout=_PATIENCE)
-            except queue.Empty:
-                continue
-            if isinstance(found, _Ended):
-                if found.error is not None:
-                    raise found.error
-                return
-            yield found
-            self._room.release()
-
-    def close(self) -> None:
-        """End it, with whatever is under way."""
-        self._closed.set()
-        self._stopped.set()
-        self.post(lambda: None)
-        self._places.release()
-        self._room.release()
-        if self._loop_thread is not None:
-            self._loop_thread.join()
-
-    # --- the thread that takes items
-
-    def _take(self, items: Iterator[Item]) -> None:
-        try:
-            while True:
-                self._places.acquire()
-                self._room.acquire()
-                if self._stopped.is_set():
-                    break
-                item = next(items, None)
-                if item is None:
-                    break
-                self.post(lambda item=item: self._taken(item))
-        except BaseException as error:  # noqa: BLE001  it is raised where outcomes are waited for
-            self.post(lambda error=error: self._fail(error))
-        self.post(self._no_more)
-
-    # --- the thread that gives them out
-
-    def _run(self) -> None:
-        error: BaseException | None = None
-        try:
-            looked = 0.0
-            while not self._over():
-                if time.monotonic() - looked >= _LOOK:
-                    self._crew.hire()
-                    looked = time.monotonic()
-                self._react()
-                self._give_out()
-        except BaseException as failure:  # noqa: BLE001  it is raised where outcomes are waited for
-            error = failure
-        try:
-            self._crew.dismiss()
-        except Exception as failure:  # noqa: BLE001  the batch is over, and Ray ends them as well
-            error = error or None if self._closed.is_set() else error or failure
-        self._outcomes.put(_Ended(error))
-
-    def _over(self) -> bool:
-        if self._failure is not None:
-            raise self._failure
-        if self._closed.is_set():
-            return True
-        if self._stopped.is_set():
-            self._waiting = deque(flight for flight in self._waiting if flight.losses)
-        elif not self._exhausted:
-            return False
-        return not (self._waiting or self._suspects or self._under_way)
-
-    def _react(self) -> None:
-        """Wait for something to happen, and take what has happened besides."""
-        try:
-            self._events.get(timeout=_LOOK)()
-            while True:
-                self._events.get_nowait()()
-        except queue.Empty:
-            return
-
-    def _give_out(self) -> None:
-        while self._suspects:
-            worker = self._crew.hermit()
-            if worker is None:
-                break
-            self._give(self._suspects.popleft(), worker)
-        while self._waiting:
-            worker = self._crew.free()
-            if worker is None:
-                break
-            self._give(self._waiting.popleft(), worker)
-
-    def _give(self, flight: Flight, worker: Worker) -> None:
-        flight.worker = worker
-        worker.flights.add(flight)
-        self._under_way.add(flight)
-        reference = worker.actor.answer.remote(flight.item)
-        reference.future().add_done_callback(
-            lambda future: self.post(lambda: self._came(flight, worker, future))
-        )
-
-    def _taken(self, item: Item) -> None:
-        self._waiting.append(Flight(item=item, began=time.monotonic()))
-
-    def _no_more(self) -> None:
-        self._exhausted = True
-
-    def _fail(self, error: BaseException) -> None:
-        self._failure = self._failure or error
-
-    def _came(self, flight: Flight, worker: Worker, future: Any) -> None:
-        self._under_way.discard(flight)
-        worker.flights.discard(flight)
-        error = future.exception()
-        if error is not None and self._cluster.is_loss(error):
-            self._lost(flight, worker, error)
-            return
-        worker.alone = False
-        if error is not None:
-            self._fail(getattr(error, "cause", error))
-            return
-        self._known(replace(future.result(), item=flight.item))
-
-    def _lost(self, flight: Flight, worker: Worker, error: BaseException) -> None:
-        self._crew.lose(worker, error)
-        flight.losses += 1
-        if flight.losses >= LOSSES:
-            self._known(_given_up(flight, worker))
-        elif flight.losses >= SUSPECT:
-            self._suspects.append(flight)
-        else:
-            self._waiting.appendleft(flight)
-
-    def _known(self, outcome: Outcome) -> None:
-        self._keep(outcome)
-        self._outcomes.put(outcome)
-        self._places.release()
+    return make
 
 
-def _given_up(flight: Flight, worker: Worker) -> Outcome:
-    failure = Failure(
-        kind="WorkerLost",
-        message=f"the worker that had it was lost {flight.losses} times, at last on {worker.where}; "
-        "look for it in Ray's logs, or ask about it on one machine",
-        exit_code=1,
-        passing=False,
+def _prepared(
+    cluster: Cluster,
+    dispatcher: Dispatcher,
+    question: Question,
+    setting: Setting,
+    budget: Purse,
+) -> Prepared:
+    from mediasense.batch.errands import NodeErrand
+    from mediasense.batch.limits import Limits
+
+    limits: Any = cluster.start_here(Limits, dict(setting.limits), budget.limit, budget.spent)
+    history = dispatcher.desk.history
+    errand = NodeErrand(
+        question=question,
+        config=dispatcher.config,
+        jobs=setting.jobs,
+        folder=str(Path.cwd()),
+        limits=limits,
+        max_cost=budget.limit,
+        history=history is not None,
     )
-    return Outcome(
-        item=flight.item,
-        answer=None,
-        failure=failure,
-        spent=Spent(),
-        seconds=time.monotonic() - flight.began,
+    return Prepared(
+        errand=errand,
+        on_loss=limits.lose.remote,
+        note=history.add if history is not None else _unnoted,
     )
+
+
+def _unnoted(entry: Entry) -> None:
+    """There is no history."""

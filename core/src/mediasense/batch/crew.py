@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from mediasense.batch.errands import Answered
 from mediasense.batch.items import Item
-from mediasense.batch.nodes import Cluster, Node, Sight, hand_class, require_same
+from mediasense.batch.nodes import Cluster, Node, Sight, process_class, require_same
 from mediasense.errors import MediasenseError, one_line
 
 THREADS = 32
 """Calls that one Python process has under way before another process makes things faster."""
 MOST_THREADS = 128
-"""Each has a thread of its own."""
+"""Items that one process has at once: each has a thread of its own."""
+_SPARE_THREADS = 2
+"""To be told something while all the others are busy."""
 PATIENCE = 60.0
 """Seconds without any worker after which a batch ends."""
 
-Make = Callable[[], Callable[[Item], Any]]
-"""Called in each worker once: gives what answers items there. It travels, so it is plain data."""
+
+class Hand(Protocol):
+    """What answers items in a worker."""
+
+    def answer(self, item: Item) -> Answered:
+        """Ask about an item."""
+
+    def stop(self) -> None:
+        """Wait for no provider that does not take calls now."""
+
+    def share(self, calls: int) -> None:
+        """Have so many calls under way at once at most."""
+
+
+class Errand(Protocol):
+    """What a worker needs to begin. It travels, so it is plain data."""
+
+    def begin(self, worker: int, where: str) -> Hand:
+        """Begin, in the process of the worker.
+
+        Args:
+            worker: Its number.
+            where: The name of its node, for people.
+        """
+
+
 Post = Callable[[Callable[[], None]], None]
 """Has a function called by the loop of the engine."""
 
@@ -47,6 +75,7 @@ class Worker:
     """A process on a node, as seen from here.
 
     Attributes:
+        number: Which one; no two have the same.
         actor: Ray's handle.
         node: Its node, where that was chosen here.
         threads: How many items it takes at once.
@@ -56,6 +85,7 @@ class Worker:
         flights: What it has.
     """
 
+    number: int
     actor: Any
     node: str | None
     threads: int
@@ -70,32 +100,36 @@ class Crew:
 
     Args:
         cluster: Where they are.
-        make: What they do.
+        errand: What they do.
         jobs: How many items are under way at once, in all of them.
         workers: How many there are; ``None`` for as many as fit the jobs on every node.
         post: Has a function called by the loop of the engine: everything else here is called by
             that loop too, so nothing is locked.
+        on_loss: Called with the number of a worker that is given up.
         patience: Seconds without any worker after which :meth:`hire` gives up.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        make: Make,
+        errand: Errand,
         *,
         jobs: int,
         workers: int | None,
         post: Post,
+        on_loss: Callable[[int], None],
         patience: float = PATIENCE,
     ) -> None:
         self._cluster = cluster
-        self._make = make
+        self._errand = errand
         self._jobs = jobs
         self._wanted = workers
         self._post = post
+        self._on_loss = on_loss
         self._patience = patience
-        self._kind = hand_class()
+        self._kind = process_class()
         self._workers: list[Worker] = []
+        self._numbers = itertools.count(1)
         self._unfit: set[str] = set()
         self._began = False
         self._problem = ""
@@ -111,11 +145,12 @@ class Crew:
         if self._failure is not None:
             raise self._failure
         for node, threads in self._places():
-            actor = self._cluster.start(self._kind, node=node, threads=threads)
-            worker = Worker(actor=actor, node=node, threads=threads)
+            actor = self._cluster.start(self._kind, node=node, threads=threads + _SPARE_THREADS)
+            number = next(self._numbers)
+            worker = Worker(number=number, actor=actor, node=node, threads=threads)
             self._workers.append(worker)
             self._follow(worker, actor.look.remote(), lambda seen, w=worker: self._seen(w, seen))
-        if any(worker.ready for worker in self._workers):
+        if self._ready_ones():
             self._last_ready = time.monotonic()
         elif time.monotonic() - self._last_ready > self._patience:
             raise self._nobody()
@@ -140,6 +175,13 @@ class Crew:
             self._workers.remove(worker)
             # It may live on behind a broken line, and would go on paying for calls.
             self._cluster.end(worker.actor)
+            self._on_loss(worker.number)
+            self._share()
+
+    def stop(self) -> None:
+        """Have them wait for no provider that does not take calls now."""
+        for worker in self._ready_ones():
+            worker.actor.stop.remote()
 
     def dismiss(self) -> None:
         """End them all, with whatever they have under way."""
@@ -171,13 +213,23 @@ class Crew:
         except MediasenseError as error:
             self._unfit_for_work(worker, sight.node, error)
             return
-        begun = worker.actor.begin.remote(self._make)
+        begun = worker.actor.begin.remote(self._errand, worker.number)
         self._follow(worker, begun, lambda _: self._ready(worker))
 
     def _ready(self, worker: Worker) -> None:
         if worker in self._workers:
             worker.ready = self._began = True
             self._last_ready = time.monotonic()
+            self._share()
+
+    def _share(self) -> None:
+        """Have no more calls under way in all workers together than there are jobs."""
+        ready = self._ready_ones()
+        for worker in ready:
+            worker.actor.share.remote(math.ceil(self._jobs / len(ready)))
+
+    def _ready_ones(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.ready]
 
     def _follow(self, worker: Worker, reference: Any, then: Callable[[Any], None]) -> None:
         def done(future: Any) -> None:

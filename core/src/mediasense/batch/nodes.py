@@ -166,7 +166,7 @@ def _messages(*, on: bool) -> bool:
 
 
 def _looking() -> Callable[[], dict[str, str]]:
-    """The look at versions, as a function that travels by value: see :func:`hand_class`."""
+    """The look at versions, as a function that travels by value: see :func:`process_class`."""
 
     def versions() -> dict[str, str]:
         from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -185,29 +185,34 @@ def _looking() -> Callable[[], dict[str, str]]:
     return versions
 
 
-def hand_class() -> type:
+def process_class() -> type:
     """The class of the process that works on a node.
 
     It is made in here, so that it travels by value and can say that mediasense is missing there.
     """
     versions = _looking()
 
-    class Hand:
+    class Process:
         def look(self) -> tuple[str, str, dict[str, str]]:
             import socket
 
             ray = importlib.import_module("ray")
-            context = ray.get_runtime_context()
-            address = ray.util.get_node_ip_address()
-            return context.get_node_id(), f"{socket.gethostname()} ({address})", versions()
+            self._where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
+            return ray.get_runtime_context().get_node_id(), self._where, versions()
 
-        def begin(self, make: Callable[[], Callable[[Any], Any]]) -> None:
-            self._answer = make()
+        def begin(self, errand: Any, number: int) -> None:
+            self._hand = errand.begin(number, self._where)
 
         def answer(self, item: Any) -> Any:
-            return self._answer(item)
+            return self._hand.answer(item)
 
-    return Hand
+        def stop(self) -> None:
+            self._hand.stop()
+
+        def share(self, calls: int) -> None:
+            self._hand.share(calls)
+
+    return Process
 
 
 def require_same(sight: Sight) -> None:

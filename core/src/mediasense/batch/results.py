@@ -32,7 +32,10 @@ class Results:
 
     Args:
         path: The file; ``None`` for none at all.
-        journal: What it shows; opened before :meth:`restore`.
+        journal: What it shows; opened before :meth:`restore`, but not before this is made.
+
+    Raises:
+        UsageError: There is a file of somebody else, or none can be there.
     """
 
     def __init__(self, path: Path | None, journal: Journal) -> None:
@@ -41,6 +44,11 @@ class Results:
         self._file: int | None = None
         self._end = 0
         self._lock = threading.Lock()
+        if self._path is not None:
+            # Before a journal is made beside what is no results file.
+            check_place(self._path)
+            if self._path.exists() and self._path.stat().st_size and not journal.exists():
+                raise _without_journal(self._path)
 
     def restore(self) -> None:
         """At the start of a run: make the file hold the answered lines and nothing else.
@@ -111,9 +119,7 @@ class Results:
             if not stat.S_ISREG(found.st_mode):
                 raise _no_file(path)
             if found.st_size and not self._journal.has_file():
-                raise UsageError(
-                    f"{path} exists and has no journal", hint="give another --out, or remove it"
-                )
+                raise _without_journal(path)
             self._journal.begin_file()
         except BaseException:
             os.close(file)
@@ -233,6 +239,10 @@ def _no_file(path: Path) -> UsageError:
         f"{path} is no file that can be gone on with",
         hint="leave out --out to write to standard output",
     )
+
+
+def _without_journal(path: Path) -> UsageError:
+    return UsageError(f"{path} exists and has no journal", hint="give another --out, or remove it")
 
 
 def _read(file: int, size: int) -> bytes:

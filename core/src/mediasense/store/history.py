@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mediasense.errors import StoreError
+from mediasense.store import fulltext
 from mediasense.store.database import Database
-from mediasense.store.words import holds, query, searchable, wanted
+from mediasense.store.past import (
+    Entry,
+    PaidCall,
+    Past,
+    SpentOn,
+    calls_json,
+    kept,
+    known,
+    past_of,
+    told,
+)
+from mediasense.store.words import holds, query, wanted
 
 if TYPE_CHECKING:
     import sqlite3
+
+__all__ = ["Entry", "History", "PaidCall", "Past", "SpentOn"]
 
 MAX_ENTRIES = 100_000
 MAX_BYTES = 1_000_000_000
@@ -49,11 +61,6 @@ CREATE TABLE totals (
 CREATE TABLE indexed (number INTEGER NOT NULL);
 INSERT INTO indexed VALUES (0);
 """
-# Without the texts, which are in `bodies`, and without their lengths, which only ranking needs.
-_INDEX = """
-CREATE VIRTUAL TABLE IF NOT EXISTS found USING fts5(
-    words, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2')
-"""
 _ADD_TOTALS = """
 INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     answers = answers + excluded.answers, cached = cached + excluded.cached,
@@ -65,100 +72,6 @@ _FIELDS = """
 entries.number AS number, at, modality, provider, model, strategy, cached, failure, calls,
 sources, prompt, text, envelope
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaidCall:
-    """One call to a provider.
-
-    Attributes:
-        provider, model: Who was asked.
-        input_tokens, output_tokens: As reported; ``None`` is unknown.
-        cost: US dollars; ``None`` is unknown, never zero.
-    """
-
-    provider: str
-    model: str
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One question, and what came of it.
-
-    Attributes:
-        sources: What it was about, by the names that people know.
-        modality: Of what kind that is.
-        prompt: What was asked; ``None`` for what is asked by default.
-        text: The answer; ``""`` for a failure.
-        provider, model: Who answered.
-        strategy: How the media were presented.
-        cached: Whether the answer was a kept one.
-        envelope: The whole answer as JSON text; ``""`` for a failure.
-        calls: Those that were made for it; none for a kept answer.
-        failure: Why there is no answer, as a sentence; ``""`` for an answer.
-    """
-
-    sources: tuple[str, ...]
-    modality: str
-    prompt: str | None
-    text: str
-    provider: str
-    model: str
-    strategy: str
-    cached: bool = False
-    envelope: str = ""
-    calls: tuple[PaidCall, ...] = ()
-    failure: str = ""
-
-    @property
-    def cost(self) -> float:
-        """US dollars of the calls whose cost is known."""
-        return sum((call.cost for call in self.calls if call.cost is not None), 0.0)
-
-    @property
-    def unpriced(self) -> int:
-        """How many calls are of unknown cost."""
-        return sum(call.cost is None for call in self.calls)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past(Entry):
-    """An entry of the history.
-
-    Attributes:
-        number: What people call it by; never given twice.
-        at: When it was added, in seconds since 1970.
-    """
-
-    number: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpentOn:
-    """What was spent on one provider, or on one day.
-
-    Attributes:
-        name: The provider, or the local date as ``2026-11-24``.
-        answers: How many answers came of it.
-        cached: How many of those were kept ones.
-        calls: How many calls were made, also those of questions that failed.
-        input_tokens, output_tokens: Of the calls that reported them.
-        cost: US dollars, of the calls whose cost is known.
-        unpriced: How many calls are of unknown cost.
-    """
-
-    name: str
-    answers: int = 0
-    cached: int = 0
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float = 0.0
-    unpriced: int = 0
 
 
 class History:
@@ -230,8 +143,8 @@ class History:
         if (words.strip() and not asked) or not self._is_there():
             return ()
         if not asked:
-            return tuple(map(_past, self._newest(provider, since, limit)))
-        if not _has_full_text():
+            return tuple(map(past_of, self._newest(provider, since, limit)))
+        if not fulltext.has_full_text():
             return self._scanned(asked, provider, since, limit)
         self._catch_up()
         where, values = _conditions(provider, since)
@@ -241,7 +154,7 @@ class History:
             "ORDER BY found.rowid DESC LIMIT ?",
             (query(asked), *values, limit),
         )
-        return tuple(map(_past, rows))
+        return tuple(map(past_of, rows))
 
     def get(self, number: int) -> Past | None:
         """The entry of this number, if there is one.
@@ -252,7 +165,7 @@ class History:
         if not 0 < number < _BEYOND or not self._is_there():
             return None
         rows = self._newest(None, None, 1, below=number + 1)
-        return _past(rows[0]) if rows and rows[0]["number"] == number else None
+        return past_of(rows[0]) if rows and rows[0]["number"] == number else None
 
     def spent(self, by: Literal["provider", "day"]) -> tuple[SpentOn, ...]:
         """What was spent: by provider, the dearest first, or by day, the newest first.
@@ -272,7 +185,7 @@ class History:
         )
         return tuple(
             SpentOn(
-                name=_text(row[0]),
+                name=told(row[0]),
                 answers=row[1],
                 cached=row[2],
                 calls=row[3],
@@ -300,19 +213,7 @@ class History:
         """
         if not self._is_there():
             return 0
-        moment = math.inf if before is None else before
-        gone = 0
-        while chunk := self._clear_some(moment):
-            gone += chunk
-        with self._database.transaction() as database:
-            if before is None:
-                database.execute("DELETE FROM totals")
-            else:
-                database.execute("DELETE FROM totals WHERE day < ?", (_day(before),))
-            if _has_full_text():
-                # What is removed from the index is only marked so until it is made anew.
-                database.execute(_INDEX)
-                database.execute("INSERT INTO found (found) VALUES ('optimize')")
+        gone = self._clear_all() if before is None else self._clear_before(before)
         with suppress(StoreError):  # another process reads: its room is given back another time
             self._database.rows("VACUUM")
             self._database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -334,12 +235,12 @@ class History:
             (
                 at,
                 entry.modality,
-                _kept(entry.provider),
-                _kept(entry.model),
+                kept(entry.provider),
+                kept(entry.model),
                 entry.strategy,
                 entry.cached,
-                _kept(entry.failure),
-                _calls_json(entry.calls),
+                kept(entry.failure),
+                calls_json(entry.calls),
             ),
         ).lastrowid
         database.execute(
@@ -347,16 +248,16 @@ class History:
             (
                 number,
                 json.dumps(entry.sources),
-                _kept(entry.prompt),
-                _kept(entry.text),
-                _kept(entry.envelope),
+                kept(entry.prompt),
+                kept(entry.text),
+                kept(entry.envelope),
             ),
         )
         for total in _totals(entry, _day(at)):
             database.execute(_ADD_TOTALS, total)
         if number is not None and number % _TEND_EVERY == 0:
-            if _has_full_text():
-                _index(database)
+            if fulltext.has_full_text():
+                fulltext.take_up(database)
             self._prune(database)
 
     def _newest(
@@ -377,7 +278,7 @@ class History:
         below = _BEYOND
         while rows := self._newest(provider, since, _CHUNK, below=below):
             below = rows[-1]["number"]
-            found += [_past(row) for row in rows if holds(_words(row), asked)]
+            found += [past_of(row) for row in rows if holds(fulltext.words_of(row), asked)]
             if len(found) >= limit:
                 break
         return tuple(found[:limit])
@@ -389,7 +290,7 @@ class History:
             "SELECT 1 FROM sqlite_master WHERE name = 'found'"
         ):
             with self._database.transaction() as database:
-                _index(database)
+                fulltext.take_up(database)
 
     def _prune(self, database: sqlite3.Connection) -> None:
         """Remove the oldest where there are too many: some more, so that it is not done often."""
@@ -405,6 +306,25 @@ class History:
             oldest = "SELECT number FROM entries ORDER BY number LIMIT ?"
             _remove(database, [row[0] for row in database.execute(oldest, (remove,))])
 
+    def _clear_all(self) -> int:
+        with self._database.transaction() as database:
+            (gone,) = database.execute("SELECT count(*) FROM entries").fetchone()
+            if fulltext.has_full_text():
+                fulltext.drop(database)
+            for table in ("entries", "bodies", "totals"):
+                database.execute(f"DELETE FROM {table}")  # noqa: S608  one of three names
+        return int(gone)
+
+    def _clear_before(self, moment: float) -> int:
+        gone = 0
+        while chunk := self._clear_some(moment):
+            gone += chunk
+        with self._database.transaction() as database:
+            database.execute("DELETE FROM totals WHERE day < ?", (_day(moment),))
+            if fulltext.has_full_text():
+                fulltext.tidy(database)
+        return gone
+
     def _clear_some(self, moment: float) -> int:
         """Remove some: the file is another process's again between two such steps."""
         with self._database.transaction() as database:
@@ -414,65 +334,14 @@ class History:
         return len(numbers)
 
 
-@functools.cache
-def _has_full_text() -> bool:
-    """Whether this Python's SQLite has FTS5: some systems build it without."""
-    import sqlite3
-
-    with suppress(sqlite3.Error):
-        memory = sqlite3.connect(":memory:")
-        memory.execute(_INDEX)
-        memory.close()
-        return True
-    return False
-
-
-def _index(database: sqlite3.Connection) -> None:
-    """Take up the words of all entries that are not in the index."""
-    database.execute(_INDEX)
-    rows = database.execute(
-        "SELECT number, sources, prompt, text FROM bodies "
-        "WHERE number > (SELECT number FROM indexed) ORDER BY number"
-    )
-    for row in rows:
-        database.execute("INSERT INTO found (rowid, words) VALUES (?, ?)", (row[0], _words(row)))
-    database.execute(
-        "UPDATE indexed SET number = max(number, (SELECT coalesce(max(number), 0) FROM entries))"
-    )
-
-
 def _remove(database: sqlite3.Connection, numbers: list[int]) -> None:
-    if _has_full_text():
-        _remove_words(database, numbers)
+    if fulltext.has_full_text():
+        fulltext.forget(database, numbers)
     for table in ("entries", "bodies"):
         database.executemany(
             f"DELETE FROM {table} WHERE number = ?",  # noqa: S608  one of two names
             ((number,) for number in numbers),
         )
-
-
-def _remove_words(database: sqlite3.Connection, numbers: list[int]) -> None:
-    """An index without texts forgets one by being told it once more."""
-    database.execute(_INDEX)
-    (indexed,) = database.execute("SELECT number FROM indexed").fetchone()
-    for number in numbers:
-        if number <= indexed:
-            row = database.execute(
-                "SELECT number, sources, prompt, text FROM bodies WHERE number = ?", (number,)
-            ).fetchone()
-            database.execute(
-                "INSERT INTO found (found, rowid, words) VALUES ('delete', ?, ?)",
-                (number, _words(row)),
-            )
-
-
-def _words(row: sqlite3.Row) -> str:
-    """All of an entry that is searched, as the index is given it."""
-    return searchable(
-        "\n".join(
-            [*json.loads(row["sources"]), _text(row["prompt"]) or "", _text(row["text"]) or ""]
-        )
-    )
 
 
 def _used_bytes(database: sqlite3.Connection) -> int:
@@ -485,7 +354,7 @@ def _used_bytes(database: sqlite3.Connection) -> int:
 
 
 def _conditions(provider: str | None, since: float | None) -> tuple[str, tuple[object, ...]]:
-    conditions = {"provider = ?": _kept(provider), "at >= ?": since}
+    conditions = {"provider = ?": kept(provider), "at >= ?": since}
     given = {words: value for words, value in conditions.items() if value is not None}
     return " AND ".join(["1", *given]), tuple(given.values())
 
@@ -495,10 +364,10 @@ def _totals(entry: Entry, day: str) -> Iterator[tuple[object, ...]]:
     answered = not entry.failure
     for provider in {entry.provider: None, **{call.provider: None for call in entry.calls}}:
         calls = [call for call in entry.calls if call.provider == provider]
-        costs = [cost for call in calls if (cost := _known(call.cost)) is not None]
+        costs = [cost for call in calls if (cost := known(call.cost)) is not None]
         yield (
             day,
-            _kept(provider),
+            kept(provider),
             int(answered and provider == entry.provider),
             int(entry.cached and answered and provider == entry.provider),
             len(calls),
@@ -513,52 +382,5 @@ def _tokens(counts: Iterable[int | None]) -> int:
     return sum(min(max(count or 0, 0), _MOST_TOKENS) for count in counts)
 
 
-def _known(cost: float | None) -> float | None:
-    """A cost that can be added up; a number that is none is unknown."""
-    return cost if cost is not None and math.isfinite(cost) else None
-
-
 def _day(at: float) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(at))
-
-
-def _kept(text: str | None) -> str | bytes | None:
-    """A text as SQLite can hold it: with half a surrogate pair, which models do write, as bytes."""
-    if text is None or text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
-    return text
-
-
-def _text(kept: Any) -> Any:
-    return kept.decode("utf-8", "surrogatepass") if isinstance(kept, bytes) else kept
-
-
-def _calls_json(calls: Sequence[PaidCall]) -> str:
-    return json.dumps(
-        [[c.provider, c.model, c.input_tokens, c.output_tokens, _known(c.cost)] for c in calls]
-    )
-
-
-def _past(row: sqlite3.Row) -> Past:
-    return Past(
-        number=row["number"],
-        at=row["at"],
-        sources=tuple(json.loads(row["sources"])),
-        modality=row["modality"],
-        prompt=_text(row["prompt"]),
-        text=_text(row["text"]),
-        provider=_text(row["provider"]),
-        model=_text(row["model"]),
-        strategy=row["strategy"],
-        cached=bool(row["cached"]),
-        envelope=_text(row["envelope"]),
-        calls=tuple(
-            PaidCall(provider=c[0], model=c[1], input_tokens=c[2], output_tokens=c[3], cost=c[4])
-            for c in json.loads(row["calls"])
-        ),
-        failure=_text(row["failure"]),
-    )

@@ -77,6 +77,11 @@ _UNDER_WAY, _RETRIED, _ANSWERED, _FAILED = range(4)
 """States of an item; one that is retried is under way, and its failure is kept until it ends."""
 _BEGUN = (_UNDER_WAY, _RETRIED)
 
+_QUESTION = "SELECT question, told, run, EXISTS (SELECT 1 FROM items) FROM batch"
+_NEXT_RUN = """
+UPDATE batch SET question = ?, told = ?, run = run + 1, under_way = 0,
+    interrupted = interrupted + under_way
+"""
 _KNOWN = "SELECT number, state, run FROM items WHERE id = ?"
 _KNOWN_AND_LENGTH = """
 SELECT length, number, state, items.run FROM batch LEFT JOIN items ON items.id = ?
@@ -113,10 +118,17 @@ class Journal:
         self._name = path.name.removesuffix(".journal")
         self._lock = Lock(path.with_name(f"{path.name}.lock"), name=self._name)
         self._database = Database(path, what="journal", version=_VERSION, schema=_SCHEMA)
+        self._path = path
         self._run = 0
+
+    def exists(self) -> bool:
+        """Whether it was begun, in this run or an earlier one."""
+        return self._path.exists()
 
     def open(self, question: str, told: str) -> Earlier:
         """Begin a run.
+
+        A journal in which nothing was ever claimed is taken over by any question.
 
         Args:
             question: A fingerprint of all that is asked.
@@ -146,20 +158,18 @@ class Journal:
 
     def _begin(self, connection: Connection, question: str, told: str) -> int:
         told = _text(told)
-        kept = connection.execute("SELECT question, told, run FROM batch").fetchone()
+        kept = connection.execute(_QUESTION).fetchone()
         if kept is None:
             connection.execute(
                 "INSERT INTO batch (question, told, run) VALUES (?, ?, 1)", (question, told)
             )
             return 1
-        if kept[0] != question:
+        if kept[0] != question and kept[3]:
             raise UsageError(
                 f"{self._name} belongs to another batch: {_difference(kept[1], told)}",
                 hint="give another --out",
             )
-        connection.execute(
-            "UPDATE batch SET run = run + 1, under_way = 0, interrupted = interrupted + under_way"
-        )
+        connection.execute(_NEXT_RUN, (question, told))
         return int(kept[2]) + 1
 
     def claim(self, ids: Sequence[str], *, retry_failed: bool = False) -> tuple[Claim, ...]:
@@ -258,11 +268,18 @@ class Journal:
         with self._database.transaction() as connection:
             connection.execute(_SPEND, astuple(spent))
 
+    def pay(self, spent: Spent) -> None:
+        """Add what was spent on an item that is not finished."""
+        with self._database.transaction() as connection:
+            connection.execute(_SPEND, astuple(spent))
+
     def released(self, ids: Sequence[str]) -> None:
         """Give items back that were claimed in this run and not asked about.
 
         One that was retried has failed as before; any other was never seen.
         """
+        if not ids:
+            return
         with self._database.transaction() as connection:
             for one in ids:
                 number, state, run = connection.execute(_KNOWN, (_key(one),)).fetchone() or (0,) * 3
