@@ -255,7 +255,13 @@ def installed(site: Site, bare_packages: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def _forget(runtime: ModuleType) -> None:
-    for lookup in (runtime.config, runtime.plugins, runtime.dispatcher):
+    for lookup in (
+        runtime.config,
+        runtime.plugins,
+        runtime.cache,
+        runtime.history,
+        runtime.dispatcher,
+    ):
         lookup.cache_clear()
 
 

@@ -301,6 +301,14 @@ def test_all_are_found_however_many_were_taken_up(either):
     assert texts(either.find("answer", limit=2)) == [f"answer {count - 1}", f"answer {count - 2}"]
 
 
+def test_words_are_taken_up_many_at_once(history):
+    for number in range(module._TEND_EVERY + 1):
+        history.add(entry(f"w{number}"))
+    learned = set(indexed_words(history))
+    assert f"w{module._TEND_EVERY - 1}" in learned
+    assert f"w{module._TEND_EVERY}" not in learned
+
+
 def test_what_a_python_without_full_text_added_is_found_by_one_with_it(history, monkeypatch):
     with monkeypatch.context() as without:
         without.setattr(fulltext, "has_full_text", lambda: False)

@@ -101,6 +101,14 @@ def test_calls_under_a_limit_are_spread_over_the_minute():
     assert max(distances) < 5  # the burst is taken from the end of its minute
 
 
+def test_many_who_wait_do_not_come_back_at_once():
+    lane = Lane(RateLimit(requests=60))
+    waits = sorted(filter(None, (lane.admit(1000, 0) for _ in range(300))))
+    assert len(waits) > 290
+    assert waits[-1] < 10
+    assert max(sum(first <= wait < first + 0.1 for wait in waits) for first in waits) < 20
+
+
 def test_a_request_above_the_limit_goes_alone():
     lane = Lane(RateLimit(tokens=100))
     assert lane.admit(0, 500) == 0
@@ -163,6 +171,13 @@ def test_senseless_usage_does_not_close_a_lane_for_ever(used):
     assert lane.admit(0, 10) == 0
     lane.answered(1, 10, used)
     assert lane.admit(1 + 62, 10) == 0
+
+
+def test_what_is_sixty_seconds_ago_is_forgotten_and_nothing_before():
+    minute = Minute()
+    minute.add(0.9, requests=1)
+    assert minute.wait(60.8, 0, most_requests=1, most_tokens=math.inf) > 0
+    assert minute.wait(61.0, 0, most_requests=1, most_tokens=math.inf) == 0
 
 
 def test_memory_is_bounded():
@@ -234,6 +249,34 @@ def test_the_rate_comes_back():
 def test_near_the_known_limit_it_climbs_slowly():
     lane = refused_at_sixty(RateLimit())
     assert lane.state(121.1 + 80).requests_per_minute < 1.05 * 60
+
+
+def test_it_does_not_climb_while_everything_pauses():
+    lane = Lane()
+    lane.admit(0, 0)
+    lane.refused(0.1, 300, 0, took=0.1)
+    assert lane.state(300.1).requests_per_minute == lane.state(0.1).requests_per_minute
+
+
+def test_a_rate_that_was_used_up_is_remembered_whole():
+    """The mean of the minute in which it climbed is lower; again and again, it would fall."""
+    lane, now = refused_at_sixty(RateLimit()), 121.2
+    while now < 121.1 + 75:
+        if wait := lane.admit(now, 0):
+            now += wait
+        else:
+            lane.answered(now, 0, None)
+    was = lane.state(now).requests_per_minute
+    lane.refused(now, 1, 0)
+    assert lane.state(now + 61).requests_per_minute == pytest.approx(was, rel=0.02)
+
+
+def test_a_service_that_refused_calls_gets_no_burst():
+    lane = refused_at_sixty(RateLimit())
+    assert lane.admit(122, 0) == 0
+    lane.answered(122.2, 0, None, took=0.2)
+    assert lane.admit(150, 0) == 0
+    assert lane.admit(150, 0) > 0.5
 
 
 def test_it_never_climbs_above_the_users_own_limit():

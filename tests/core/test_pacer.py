@@ -204,6 +204,15 @@ def test_a_limit_that_is_raised_is_found():
     assert sum(taken[9:12]) > 0.6 * 600 * 3
 
 
+def test_a_limit_is_found_though_no_answer_comes_for_half_a_minute():
+    world = World()
+    service = Service(world, per_minute=300, burst=5, seconds=30.0)
+    pacer = paced(world, Lanes(clock=world.clock))
+    world.run(*[busy(world, pacer, service, until=1000 + 8 * 60)] * 256)
+    assert sum(per_minute(service.taken)[5:8]) >= 0.75 * 300 * 3
+    assert sum(per_minute(service.refused)[1:]) <= 20
+
+
 def test_a_limit_the_user_knows_is_kept_and_used():
     world = World()
     service = Service(world)
@@ -337,9 +346,12 @@ class Alone:
     def __init__(self, **changes) -> None:
         self.now = 0.0
         self.slept: list[float] = []
-        self.lanes = Lanes(clock=lambda: self.now)
-        facts = {"sleep": self.sleep, "clock": lambda: self.now, "chance": lambda: 0.5, **changes}
+        self.lanes = Lanes(clock=self.clock)
+        facts = {"sleep": self.sleep, "clock": self.clock, "chance": lambda: 0.5, **changes}
         self.pacer = Pacer(self.lanes, **facts)
+
+    def clock(self) -> float:
+        return self.now
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -380,6 +392,56 @@ def test_refusals_without_end_are_given_up_after_the_patience():
     with pytest.raises(RateLimited, match="slow down"):
         alone.call(Script(limited()))
     assert 300 <= alone.now < 500
+
+
+def test_a_few_refusals_far_apart_are_no_reason_to_give_up():
+    """At a low rate with many workers each turn is long in coming."""
+    alone, script = Alone(patience=10), Script(limited(6), limited(6), limited(6), "yes")
+
+    def make() -> object:
+        alone.lanes.report("acme", Event(kind="released", reserved=0, alive=True))
+        return script()
+
+    assert alone.call(make) == "yes"
+    assert alone.now > 18
+
+
+@dataclass
+class Fixed:
+    """Lanes that make everybody wait three times, and always tell the same of themselves."""
+
+    state: LaneState
+    waits: list[float] = field(default_factory=lambda: [8.0, 8.0, 8.0, 0.0])
+
+    def admit(self, *_: object) -> float:
+        return self.waits.pop(0)
+
+    def report(self, *_: object) -> None: ...
+
+    def states(self) -> dict[str, LaneState]:
+        return {"acme": self.state}
+
+
+@pytest.mark.parametrize(("why", "silent"), [("down", 30.0), ("rate limited", math.inf)])
+def test_a_silent_lane_is_given_up(why, silent):
+    alone = Alone()
+    alone.pacer = Pacer(fixed(why, silent), patience=10, sleep=alone.sleep, clock=alone.clock)
+    with pytest.raises(ProviderError, match="acme"):
+        alone.call(lambda: "yes")
+    assert alone.now == 16
+
+
+@pytest.mark.parametrize(("why", "silent"), [("down", 3.0), ("rate limited", 3.0), ("", 30.0)])
+def test_a_lane_that_answers_others_is_waited_for(why, silent):
+    alone = Alone()
+    alone.pacer = Pacer(fixed(why, silent), patience=10, sleep=alone.sleep, clock=alone.clock)
+    assert alone.call(lambda: "yes") == "yes"
+
+
+def fixed(why: str, silent: float) -> Fixed:
+    return Fixed(
+        LaneState(pause=8, why=why, requests_per_minute=None, running=0, failures=0, silent=silent)
+    )
 
 
 @pytest.mark.parametrize("retry_after", [1e9, math.inf, 901])
@@ -469,6 +531,10 @@ def test_a_hopeful_call_tries_again_once():
     with pytest.raises(ServerError):
         alone.call(script, hopeful=True)
     assert script.made == 2
+    alone, script = Alone(), Script(limited(1))
+    with pytest.raises(RateLimited):
+        alone.call(script, hopeful=True)
+    assert script.made == 2
     assert Alone().call(Script(limited(1), "yes"), hopeful=True) == "yes"
 
 
@@ -504,8 +570,8 @@ def test_a_lane_that_another_process_found_down_is_named():
 
 def test_a_hopeful_call_waits_for_its_turn_under_a_limit():
     alone = Alone()
-    alone.lanes = Lanes({"acme": RateLimit(requests=2)}, clock=lambda: alone.now)
-    alone.pacer = Pacer(alone.lanes, sleep=alone.sleep, clock=lambda: alone.now)
+    alone.lanes = Lanes({"acme": RateLimit(requests=2)}, clock=alone.clock)
+    alone.pacer = Pacer(alone.lanes, sleep=alone.sleep, clock=alone.clock)
     for _ in range(4):
         assert alone.call(lambda: "yes", hopeful=True) == "yes"
     assert alone.now > 60

@@ -92,7 +92,8 @@ class Answering:
             else:
                 told = tuple(f"{e.message}: {analysis.provider} answered instead" for e in errors)
                 analysis = replace(analysis, warnings=(*told, *analysis.warnings))
-                self._note(asking, ledger, analysis)
+                if not analysis.cached:  # the history has it already
+                    self._note(asking, ledger, analysis)
                 return self._with_problems(analysis)
         failed = all_failed(errors, [question.provider or "it" for question in asked])
         if ledger.spent.calls:

@@ -31,12 +31,12 @@ class Prepared:
 
     Attributes:
         errand: What they do.
-        on_loss: Called with the number of a worker that is lost.
+        limits: The process that holds the :class:`~mediasense.batch.limits.Limits`.
         note: Called with what the history is to be told.
     """
 
     errand: Errand
-    on_loss: Callable[[int], None]
+    limits: Any
     note: Callable[[Entry], None]
 
 
@@ -85,14 +85,16 @@ class RayEngine:
         cluster = Cluster(self._address)
         try:
             prepared = self._prepare(cluster)
-            flow = Flow(keep, prepared.note, jobs=self._jobs, stopped=self._stopped)
+            flow = Flow(
+                keep, prepared.note, prepared.limits, jobs=self._jobs, stopped=self._stopped
+            )
             crew = Crew(
                 cluster,
                 prepared.errand,
                 jobs=self._jobs,
                 workers=self._workers,
                 post=flow.post,
-                on_loss=prepared.on_loss,
+                on_loss=prepared.limits.lose.remote,
                 patience=self._patience,
             )
             self._flow = flow
@@ -114,6 +116,11 @@ class RayEngine:
     def running(self) -> int:
         """How many items are with workers now."""
         return self._flow.running if self._flow is not None else 0
+
+    @property
+    def waiting(self) -> str:
+        """Why calls are not made now, in words; ``""`` when they are."""
+        return self._flow.waiting if self._flow is not None else ""
 
 
 def ray_engine(
@@ -159,7 +166,7 @@ def _prepared(
     )
     return Prepared(
         errand=errand,
-        on_loss=limits.lose.remote,
+        limits=limits,
         note=history.add if history is not None else _unnoted,
     )
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from mediasense.batch.errands import Answered
@@ -136,6 +137,11 @@ class Crew:
         self._failure: MediasenseError | None = None
         self._last_ready = time.monotonic()
 
+    @property
+    def waiting(self) -> str:
+        """Why nobody works yet, in words; ``""`` when somebody does."""
+        return "" if self._ready_ones() else f"{len(self._workers)} workers start"
+
     def hire(self) -> None:
         """Start the workers that are missing: at first, after a loss, and on new nodes.
 
@@ -149,7 +155,7 @@ class Crew:
             number = next(self._numbers)
             worker = Worker(number=number, actor=actor, node=node, threads=threads)
             self._workers.append(worker)
-            self._follow(worker, actor.look.remote(), lambda seen, w=worker: self._seen(w, seen))
+            self._follow(worker, actor.look.remote(), partial(self._seen, worker))
         if self._ready_ones():
             self._last_ready = time.monotonic()
         elif time.monotonic() - self._last_ready > self._patience:
@@ -170,7 +176,7 @@ class Crew:
 
     def lose(self, worker: Worker, error: BaseException) -> None:
         """Give a worker up; what it has comes back item by item."""
-        self._problem = f"{worker.where}: {_said(error)}"
+        self._problem = f"{worker.where}: {said(error)}"
         if worker in self._workers:
             self._workers.remove(worker)
             # It may live on behind a broken line, and would go on paying for calls.
@@ -246,7 +252,7 @@ class Crew:
         else:
             cause = getattr(error, "cause", error)
             if not isinstance(cause, MediasenseError):
-                cause = MediasenseError(f"no worker could begin on {worker.where}: {_said(cause)}")
+                cause = MediasenseError(f"no worker could begin on {worker.where}: {said(cause)}")
             self._unfit_for_work(worker, worker.node, cause)
 
     def _unfit_for_work(self, worker: Worker, node: str | None, error: MediasenseError) -> None:
@@ -268,6 +274,7 @@ class Crew:
         )
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """An error in one line; Ray's take many."""
     lines = str(error).strip().splitlines() or [""]
     return one_line(f"{type(error).__name__}: {lines[0]}" if lines[0] else type(error).__name__)

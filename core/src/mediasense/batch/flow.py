@@ -8,11 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mediasense.batch.crew import Crew, Flight, Worker
+from mediasense.batch.crew import Crew, Flight, Worker, said
 from mediasense.batch.items import Failure, Item, Outcome
+from mediasense.batch.local import waiting_words
 from mediasense.batch.nodes import Cluster
+from mediasense.errors import MediasenseError
 from mediasense.ledger import Spent
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class Flow:
     Args:
         keep: Called with each outcome as soon as it is known.
         note: Called with what the history is to be told.
+        limits: The process that holds the limits.
         jobs: How many items are under way at once.
         stopped: Set when no more items are to be taken.
     """
@@ -49,12 +53,16 @@ class Flow:
         self,
         keep: Callable[[Outcome], None],
         note: Callable[[Entry], None],
+        limits: Any,
         *,
         jobs: int,
         stopped: threading.Event,
     ) -> None:
         self._keep = keep
         self._note = note
+        self._limits = limits
+        self._held_up = ""
+        self._asked_limits = False
         self._stopped = stopped
         self._closed = threading.Event()
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -73,6 +81,11 @@ class Flow:
     def running(self) -> int:
         """How many items are with workers now."""
         return len(self._under_way)
+
+    @property
+    def waiting(self) -> str:
+        """Why calls are not made now, in words; ``""`` when they are."""
+        return self._crew.waiting or self._held_up
 
     def post(self, event: Callable[[], None]) -> None:
         """Have a function called by the loop."""
@@ -129,9 +142,9 @@ class Flow:
                 item = next(items, None)
                 if item is None:
                     break
-                self.post(lambda item=item: self._taken(item))
+                self.post(partial(self._taken, item))
         except BaseException as error:  # noqa: BLE001  it is raised where outcomes are waited for
-            self.post(lambda error=error: self._fail(error))
+            self.post(partial(self._fail, error))
         self.post(self._no_more)
 
     # --- the thread that gives them out
@@ -143,6 +156,7 @@ class Flow:
             while not self._over():
                 if time.monotonic() - looked >= _LOOK:
                     self._crew.hire()
+                    self._ask_limits()
                     looked = time.monotonic()
                 self._react()
                 self._give_out()
@@ -192,8 +206,24 @@ class Flow:
         self._under_way.add(flight)
         reference = worker.actor.answer.remote(flight.item)
         reference.future().add_done_callback(
-            lambda future: self.post(lambda: self._came(flight, worker, future))
+            lambda future: self.post(partial(self._came, flight, worker, future))
         )
+
+    def _ask_limits(self) -> None:
+        if not self._asked_limits:
+            self._asked_limits = True
+            self._limits.states.remote().future().add_done_callback(
+                lambda future: self.post(partial(self._limits_said, future))
+            )
+
+    def _limits_said(self, future: Any) -> None:
+        self._asked_limits = False
+        if (error := future.exception()) is not None:
+            raise MediasenseError(
+                f"the process that holds the limits of the batch is gone: {said(error)}",
+                hint="the same command goes on where this one ended",
+            )
+        self._held_up = waiting_words(future.result())
 
     def _stop(self) -> None:
         self._crew.stop()
@@ -240,10 +270,10 @@ class Flow:
 
 
 def _given_up(flight: Flight, worker: Worker) -> Outcome:
+    lost = f"the worker that had it was lost {flight.losses} times, at last on {worker.where}"
     failure = Failure(
         kind="WorkerLost",
-        message=f"the worker that had it was lost {flight.losses} times, at last on {worker.where}; "
-        "look for it in Ray's logs, or ask about it on one machine",
+        message=f"{lost}; look for it in Ray's logs, or ask about it on one machine",
         exit_code=1,
         passing=False,
     )

@@ -268,11 +268,6 @@ class Journal:
         with self._database.transaction() as connection:
             connection.execute(_SPEND, astuple(spent))
 
-    def pay(self, spent: Spent) -> None:
-        """Add what was spent on an item that is not finished."""
-        with self._database.transaction() as connection:
-            connection.execute(_SPEND, astuple(spent))
-
     def released(self, ids: Sequence[str]) -> None:
         """Give items back that were claimed in this run and not asked about.
 
