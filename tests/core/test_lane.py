@@ -251,6 +251,17 @@ def test_near_the_known_limit_it_climbs_slowly():
     assert lane.state(121.1 + 80).requests_per_minute < 1.05 * 60
 
 
+def test_calls_that_are_long_under_way_were_taken():
+    """A refusal comes at once: what was sent and not refused counts before it is answered."""
+    lane, now = refused_at_sixty(RateLimit()), 121.2
+    before = lane.state(now).requests_per_minute
+    while now < 145:
+        now += lane.admit(now, 0) or 0.1
+    lane.refused(now, None, 0)
+    assert lane.state(now).pause == pytest.approx(1)
+    assert lane.state(now + 1).requests_per_minute < before
+
+
 def test_it_does_not_climb_while_everything_pauses():
     lane = Lane()
     lane.admit(0, 0)

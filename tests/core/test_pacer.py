@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import heapq
 import math
 import random
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from mediasense.errors import (
     ConnectionFailed,
     ContentBlocked,
     InvalidAnswer,
+    OutOfService,
     ProviderError,
     ProviderUnavailable,
     RateLimited,
@@ -278,7 +281,7 @@ def test_one_that_never_comes_back_is_given_up():
     failures: list[ProviderError] = []
 
     def work() -> None:
-        with pytest.raises(ConnectionFailed) as raised:
+        with pytest.raises(OutOfService) as raised:
             through(pacer, service)
         failures.append(raised.value)
 
@@ -558,6 +561,22 @@ def test_a_hopeful_call_to_a_service_that_is_down_has_its_failure():
     with pytest.raises(ConnectionFailed, match="refused"):
         alone.call(script, hopeful=True)
     assert script.made == 0
+
+
+def test_a_remembered_failure_keeps_nothing_of_its_call_in_memory():
+    class Picture: ...
+
+    alone, seen = Alone(), []
+
+    def make() -> object:
+        picture = Picture()
+        seen.append(weakref.ref(picture))
+        raise limited(30)
+
+    with pytest.raises(RateLimited):
+        alone.call(make, hopeful=True)
+    gc.collect()
+    assert seen[0]() is None
 
 
 def test_a_lane_that_another_process_found_down_is_named():

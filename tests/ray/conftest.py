@@ -58,6 +58,10 @@ class Machines:
         """End a node with everything on it, as when its power goes; never the head."""
         self._say(f"kill {self.alive.pop()}")
 
+    def kill_workers(self) -> None:
+        """End the workers of one node at once, as when its memory runs out; the node stays."""
+        self._say(f"kill_workers {self.alive[-1]}")
+
     def restore(self) -> None:
         """Three nodes again."""
         while len(self.alive) < 3:

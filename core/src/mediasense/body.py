@@ -7,10 +7,11 @@ memory; a :class:`Body` holds one block of it, and small bodies are joined once,
 from __future__ import annotations
 
 import binascii
+import functools
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 # A multiple of three, so that blocks of base64 join without padding between them.
-_BLOCK = 3 * 64 * 1024
+_BLOCK = 3 * 128 * 1024
 
 # Up to here a body is joined in memory: one write to the socket instead of many.
 _JOIN_BELOW = 2 * 1024 * 1024
@@ -127,11 +128,11 @@ class Body(io.RawIOBase):
             elif part.data is not None:
                 view = memoryview(part.data)
                 for start in range(0, len(view), _BLOCK):
-                    yield binascii.b2a_base64(view[start : start + _BLOCK], newline=False)
+                    yield _base64(view[start : start + _BLOCK])
             else:
                 with part.open() as file:
                     while block := file.read(_BLOCK):
-                        yield binascii.b2a_base64(block, newline=False)
+                        yield _base64(block)
 
 
 def json_body(payload: object) -> Body:
@@ -182,6 +183,21 @@ def splice(document: bytes, slots: Mapping[str, Media]) -> Body:
         position = start + len(slot)
     parts.append(document[position:])
     return Body(tuple(parts))
+
+
+def _base64(block: bytes | memoryview) -> bytes:
+    return _encoder()(block)
+
+
+@functools.cache
+def _encoder() -> Callable[[bytes | memoryview], bytes]:
+    """The one that uses the processor's vectors, forty times as fast, where it is installed."""
+    try:
+        from pybase64 import b64encode  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        return functools.partial(binascii.b2a_base64, newline=False)
+    encode: Callable[[bytes | memoryview], bytes] = b64encode
+    return encode
 
 
 def _base64_size(media: Media) -> int:

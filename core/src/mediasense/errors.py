@@ -24,13 +24,13 @@
         ├── AuthenticationError    41   401
         │   └── PermissionDenied   42   403
         ├── RateLimited            43   429
-        ├── OutOfService           54   down, or without quota, for longer than anybody waits
         ├── RequestRejected        44   400, 409, 422 and other 4xx, 3xx
         │   ├── UnknownModel       45   404
         │   └── MediaRejected      53   415; 400 and 422 that name the media
         │       └── RequestTooLarge 46  413
         ├── ContentBlocked         47   a refusal or a safety block
         ├── ProviderUnavailable    48   503, 529
+        │   ├── OutOfService       54   down, or refusing all, for longer than anybody waits
         │   ├── ServerError        49   other 5xx
         │   └── ConnectionFailed   50   refused, reset, no such host, bad TLS
         ├── Timeout                51   408, 504, or no answer in time
@@ -250,12 +250,6 @@ class RateLimited(ProviderError):
     exit_code = 43
 
 
-class OutOfService(ProviderError):
-    """The provider was down, or refused for want of quota, for longer than a batch waits."""
-
-    exit_code = 54
-
-
 class RequestRejected(ProviderError):
     """The provider does not accept the request (400, 422 and other 4xx; redirects)."""
 
@@ -309,6 +303,12 @@ class ProviderUnavailable(ProviderError):
     """The provider is overloaded, down or out of reach (503)."""
 
     exit_code = 48
+
+
+class OutOfService(ProviderUnavailable):
+    """The provider was down, or refused everybody, for longer than a batch waits."""
+
+    exit_code = 54
 
 
 class ServerError(ProviderUnavailable):

@@ -37,7 +37,7 @@ _CURABLE = (
     UnsupportedMedia,
     UnsupportedModality,
 )
-_PAYMENT_REQUIRED = 402
+PAYMENT_REQUIRED = 402
 
 
 def curable(error: MediasenseError) -> bool:
@@ -48,7 +48,7 @@ def curable(error: MediasenseError) -> bool:
     """
     if isinstance(error, _CURABLE):
         return True
-    return isinstance(error, ProviderError) and error.status == _PAYMENT_REQUIRED
+    return isinstance(error, ProviderError) and error.status == PAYMENT_REQUIRED
 
 
 def variants(question: Question) -> tuple[Question, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from mediasense.batch.items import Failure, Item, Outcome
-from mediasense.batch.limits import FarLanes, FarPurse, Gate, LimitsLost
+from mediasense.batch.limits import Adrift, FarLanes, FarPurse, Gate, LimitsLost
 from mediasense.config import Config
 from mediasense.types import Question
 
@@ -108,12 +108,12 @@ class NodeHand:
         """Ask about an item.
 
         Raises:
-            RuntimeError: The limits are gone, and the batch with them.
+            Adrift: This worker is no use any more.
         """
         try:
             outcome = self._worker.answer(item)
         except LimitsLost as error:
-            raise RuntimeError(str(error)) from error
+            raise Adrift(str(error)) from None
         outcome = replace(outcome, item=replace(item, sources=()), failure=self._named(outcome))
         return Answered(outcome, self._notes.taken() if self._notes is not None else ())
 

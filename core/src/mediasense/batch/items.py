@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from mediasense.ledger import Spent
 from mediasense.media.source import Source
 from mediasense.names import MediaModality
+STOPPED = "Stopped"
+"""The kind of a failure that is none: the item was given back, since the batch was stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

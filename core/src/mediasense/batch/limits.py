@@ -19,10 +19,14 @@ from mediasense.pacing.lanes import Event, Lanes
 
 
 class LimitsLost(BaseException):
-    """The process that holds the limits is gone.
+    """The process that holds the limits is gone, or out of reach.
 
     No :class:`Exception`: it is not the failure of the one item that met it.
     """
+
+
+class Adrift(RuntimeError):
+    """A worker that reaches the limits no more; most often its own node is what ends."""
 
 
 class Limits:
@@ -180,4 +184,4 @@ def _answer(reference: Any) -> Any:
     except errors.RayTaskError:
         raise
     except errors.RayError as error:
-        raise LimitsLost("the process that holds the limits of the batch is gone") from error
+        raise LimitsLost("the limits of the batch are out of reach") from error

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mediasense.batch.limits import Adrift
 from mediasense.errors import ConfigError, MediasenseError, UsageError, one_line
 
 PROCESSORS = 1
@@ -118,8 +119,9 @@ class Cluster:
 
     def is_loss(self, error: BaseException) -> bool:
         """Whether it was the worker, its node or the way there that failed, and not its work."""
-        lost = self.errors.RayError
-        return isinstance(error, lost) and not isinstance(error, self.errors.RayTaskError)
+        if isinstance(error, self.errors.RayTaskError):
+            return isinstance(error.cause, Adrift)
+        return isinstance(error, self.errors.RayError)
 
     def close(self) -> None:
         """Leave the cluster as it is."""
@@ -185,6 +187,11 @@ def _looking() -> Callable[[], dict[str, str]]:
     return versions
 
 
+def versions_here() -> dict[str, str]:
+    """The versions of mediasense and of its plugins in this process."""
+    return _looking()()
+
+
 def process_class() -> type:
     """The class of the process that works on a node.
 
@@ -221,7 +228,7 @@ def require_same(sight: Sight) -> None:
     Raises:
         ConfigError: It has another one, or none.
     """
-    here, there = _looking()(), sight.versions
+    here, there = versions_here(), sight.versions
     if here == there:
         return
     differing = [

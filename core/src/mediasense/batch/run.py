@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from mediasense.batch.identity import described, fingerprint
-from mediasense.batch.items import Failure, Item, Outcome
+from mediasense.batch.items import STOPPED, Failure, Item, Outcome
 from mediasense.batch.kept import decode_item, encode_item
 from mediasense.batch.records import Result, line_of, result_of, result_of_line
 from mediasense.batch.results import Results
@@ -226,6 +226,7 @@ class Batch:
         try:
             self.earlier = self._journal.open(fingerprint(question), described(question))
             self._spent = self.earlier.spent
+            self._forget_problems()
             self._results.restore()
             yield self.earlier
         finally:
@@ -284,6 +285,12 @@ class Batch:
                     return
                 yield self._claimed.pop(one)
 
+    def _forget_problems(self) -> None:
+        """Rows that could not be used are looked at anew: once mended they go by another id."""
+        for failed in self._journal.failures():
+            if failed.again is not None and decode_item(failed.again).problem:
+                self._journal.forget(failed.id)
+
     def _failed_again(self) -> Iterator[Item]:
         for failed in self._journal.failures():
             if failed.passing and failed.again is not None:
@@ -302,8 +309,9 @@ class Batch:
                 self._results.add(_finished(outcome))
         self._count(outcome)
         if failure is not None and (failure.stopping or self._setting.on_error == "stop"):
-            with self._lock:
-                self.problem = self.problem or failure
+            if failure.kind != STOPPED:
+                with self._lock:
+                    self.problem = self.problem or failure
             self.stop()
 
     def _count(self, outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ import time
 import traceback
 from dataclasses import dataclass, replace
 
-from mediasense.batch.items import Failure, Item, Outcome
+from mediasense.batch.items import STOPPED, Failure, Item, Outcome
 from mediasense.dispatch import Dispatcher
 from mediasense.envelope import to_plain
 from mediasense.errors import (
@@ -20,6 +20,7 @@ from mediasense.errors import (
     OutOfService,
     PermissionDenied,
     ProviderConflict,
+    ProviderError,
     ProviderUnavailable,
     RateLimited,
     StoreError,
@@ -27,7 +28,9 @@ from mediasense.errors import (
     UnknownProvider,
     UsageError,
 )
+from mediasense.fallback import PAYMENT_REQUIRED
 from mediasense.ledger import Ledger
+from mediasense.pacing.pacer import Stopped
 from mediasense.types import Question
 
 _PASSING = (InvalidAnswer, ProviderUnavailable, RateLimited, Timeout)
@@ -39,6 +42,7 @@ _STOPPING = (
     NoPlugins,
     OutOfService,
     ProviderConflict,
+    RateLimited,
     StoreError,
     UnknownProvider,
 )
@@ -65,6 +69,10 @@ class Worker:
             answer = self._answer(item, ledger)
         except MediasenseError as error:
             failure = failure_of(error)
+        except Stopped as error:
+            failure = Failure(
+                kind=STOPPED, message=str(error), exit_code=130, passing=True, stopping=True
+            )
         except Exception as error:  # noqa: BLE001  one item never takes the others down
             failure = Failure(
                 kind=type(error).__name__,
@@ -114,5 +122,11 @@ def failure_of(error: MediasenseError) -> Failure:
 
 
 def _stops(error: MediasenseError) -> bool:
-    """Whether every other item would fail in the same way; a 403 may be about this one alone."""
-    return isinstance(error, _STOPPING) and not isinstance(error, PermissionDenied)
+    """Whether every other item would fail in the same way; a 403 may be about this one alone.
+
+    Limits of rate are waited for: what is left of them here is a quota that is used up.
+    """
+    if isinstance(error, PermissionDenied):
+        return False
+    unpaid = isinstance(error, ProviderError) and error.status == PAYMENT_REQUIRED
+    return unpaid or isinstance(error, _STOPPING)

@@ -34,6 +34,8 @@ def display_name(path: Path) -> str:
         text = os.fsencode(path).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # not a name that any file can have
         text = ascii(str(path))[1:-1]
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from mediasense.errors import (
     ContentBlocked,
+    OutOfService,
     ProviderError,
     ProviderUnavailable,
     RateLimited,
@@ -120,7 +121,8 @@ class Pacer:
             try:
                 return self._make(call, make, used)
             except (RateLimited, ProviderUnavailable, Timeout) as error:
-                self._last[lane] = error
+                # A copy has no traceback, which would keep the media of the call in memory.
+                self._last[lane] = copy.copy(error)
                 call.tries += 1
                 self._rest(self._pause_after(call, error))
 
@@ -162,8 +164,15 @@ class Pacer:
         if state is None or not state.why:
             return
         hopeless = call.hopeful and (state.pause > _SHORT or waited > _SHORT)
-        if hopeless or (impatient and state.silent >= self._patience):
+        if hopeless:
             raise self._failure(call.lane, state)
+        if impatient and state.silent >= self._patience:
+            last = self._failure(call.lane, state)
+            raise OutOfService(
+                f"{last.message}; nothing else came of it for {self._patience / 60:.0f} minutes",
+                hint="give the same command again later",
+                status=last.status,
+            )
 
     def _failure(self, lane: str, state: LaneState) -> ProviderError:
         """Why a lane pauses: the last failure, which another process may have had."""

@@ -35,7 +35,7 @@ from mediasense.planning.options import (
     require_times,
 )
 from mediasense.planning.plans import Plan
-from mediasense.planning.prices import NO_PRICES, Prices
+from mediasense.planning.prices import Prices
 from mediasense.planning.steps import with_steps
 from mediasense.providers import AudioLimits, Provider, VideoLimits
 from mediasense.types import Media, Question
@@ -82,16 +82,16 @@ def make_plan(
     question: Question,
     provider: Provider,
     listener: Provider | None = None,
-    prices: Prices = NO_PRICES,
+    prices: Prices | None = None,
 ) -> Plan:
     """Decide how a provider answers a question about media.
 
     Args:
         media: One video, one sound, or one or more images.
-        question: What is asked.
+        question: What is asked; its numbers are checked already, see :func:`require_numbers`.
         provider: Who is asked.
         listener: Who writes down what is said, where that is somebody else.
-        prices: What calls cost, for the estimate.
+        prices: What calls cost, for the steps in words; ``None`` when nobody reads them.
 
     Returns:
         The plan; nothing in it breaks a limit of the providers, and every second of sound and
@@ -104,13 +104,12 @@ def make_plan(
         UsageError: An option is given that nobody in the plan honours.
     """
     require_one_kind(media)
-    require_numbers(question)
     require_times(question, media[0])
     plan = _planner(media[0].modality)(media, question, provider, listener)
     require_options(plan, question, provider, media[0])
     if media[0].modality != "image":
         plan = _told(plan, media[0], question)
-    return with_steps(plan, media, question, prices)
+    return plan if prices is None else with_steps(plan, media, question, prices)
 
 
 def _told(plan: Plan, recording: Media, question: Question) -> Plan:

@@ -215,9 +215,9 @@ def require_numbers(question: Question) -> None:
     for name in ("end", "every", "fps", "max_cost", "min_confidence", "start", "temperature"):
         _require_number(name, getattr(question, name), whole=False)
     for name in ("end", "every", "fps", "max_output_tokens"):
-        _require_above(_flag(name), getattr(question, name))
+        _require_above(name, getattr(question, name))
     for name in ("max_cost", "start", "temperature"):
-        _require_above(_flag(name), getattr(question, name), or_zero=True)
+        _require_above(name, getattr(question, name), or_zero=True)
     _require_between("--frames", question.frames, 1, MAX_FRAMES)
     _require_between("--jobs", question.jobs, 1, MAX_JOBS)
     _require_between("--min-confidence", question.min_confidence, 0, 1)
@@ -226,14 +226,17 @@ def require_numbers(question: Question) -> None:
             f"--max-download {question.max_download} is not above 0",
             hint="give --max-download a number",
         )
-    _require_word("--subtitles", question.subtitles, get_args(Subtitles))
-    _require_word("--cache", question.cache, get_args(CacheUse))
+    _require_word("--subtitles", question.subtitles, _SUBTITLES)
+    _require_word("--cache", question.cache, _CACHE_USES)
     if question.resolution is not None:
-        _require_word("--resolution", question.resolution, get_args(Resolution))
+        _require_word("--resolution", question.resolution, _RESOLUTIONS)
     if question.every is not None and question.fps is not None:
         raise UsageError("--every and --fps say the same twice", hint="leave one out")
 
 
+_CACHE_USES: tuple[str, ...] = get_args(CacheUse)
+_RESOLUTIONS: tuple[str, ...] = get_args(Resolution)
+_SUBTITLES: tuple[str, ...] = get_args(Subtitles)
 _NEVER_NONE = ("jobs", "max_download")
 _LARGEST = 10**15
 
@@ -252,13 +255,13 @@ def _require_number(name: str, number: object, *, whole: bool) -> None:
         raise UsageError(f"{_flag(name)} is too large", hint=f"give {_flag(name)} a smaller number")
 
 
-def _require_above(flag: str, number: float | None, *, or_zero: bool = False) -> None:
+def _require_above(name: str, number: float | None, *, or_zero: bool = False) -> None:
     if number is None:
         return
     if not math.isfinite(number) or not (number >= 0 if or_zero else number > 0):
         raise UsageError(
-            f"{flag} {number:g} is not {'at least' if or_zero else 'above'} 0",
-            hint=f"give {flag} a number",
+            f"{_flag(name)} {number:g} is not {'at least' if or_zero else 'above'} 0",
+            hint=f"give {_flag(name)} a number",
         )
 
 

@@ -268,6 +268,15 @@ class Journal:
         with self._database.transaction() as connection:
             connection.execute(_SPEND, astuple(spent))
 
+    def forget(self, one: str) -> None:
+        """Forget an item that failed, as if it had never been seen."""
+        with self._database.transaction() as connection:
+            number, state, _ = connection.execute(_KNOWN, (_key(one),)).fetchone() or (0, -1, 0)
+            if state == _FAILED:
+                connection.execute("DELETE FROM failures WHERE number = ?", (number,))
+                connection.execute("DELETE FROM items WHERE number = ?", (number,))
+                connection.execute(_COUNT, (0, -1, 0, 0))
+
     def released(self, ids: Sequence[str]) -> None:
         """Give items back that were claimed in this run and not asked about.
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx2
 import openai
@@ -45,6 +45,7 @@ from mediasense import (
 from mediasense_openai_compat.answers import Reply, read_models, read_transcript, said_error
 from mediasense_openai_compat.messages import chat_payload, transcription_fields
 from mediasense_openai_compat.presets import PRESETS, Preset
+from mediasense_openai_compat.transport import DirectClient
 
 _Chunks = Generator[object, None, None]
 
@@ -59,7 +60,7 @@ def chat(request: TextRequest, on_text: OnText | None) -> Answer:
     Raises:
         ProviderError: The service failed or refused.
     """
-    service = _Service(request)
+    service = _service(request)
     preset = service.preset
     stream = on_text is not None and (preset.streams_schemas or request.json_schema is None)
     payload = chat_payload(request, preset, model=service.model, stream=stream)
@@ -78,7 +79,7 @@ def transcribe(request: AudioRequest, on_text: OnText | None) -> Answer:
     Raises:
         ProviderError: The service failed or refused.
     """
-    service = _Service(request)
+    service = _service(request)
     fields = transcription_fields(request, service.preset, model=service.model)
     answer = service.transcribe(fields, request)
     if on_text is not None:
@@ -93,7 +94,7 @@ def list_models(request: ModelsRequest) -> tuple[Model, ...]:
         UnsupportedModality: The service has no list of them.
         ProviderError: The service failed or refused.
     """
-    service = _Service(request)
+    service = _service(request)
     if service.preset.unlisted:
         raise UnsupportedModality(service.preset.unlisted, hint="give --model")
     return service.models()
@@ -103,16 +104,17 @@ class _Client(openai.OpenAI):
     """The SDK's client, made from a connection and from nothing else."""
 
     def __init__(self, connection: Connection) -> None:
+        base_url = _full_base_url(connection)
         super().__init__(
             # Never empty: for an empty key the SDK looks into the environment.
             api_key=connection.key or "not-needed",
-            base_url=_full_base_url(connection),
+            base_url=base_url,
             max_retries=connection.retries,
             timeout=openai.Timeout(connection.timeout, connect=min(connection.timeout, 10.0)),
-            # A redirect would carry media, and some keys, to another host; so would a proxy that
-            # is not told by https to keep out.
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, mounts={"http://": None}),
+            http_client=_http_client(base_url),
         )
+        # Whole, so that it is not put together, and taken apart, for each request anew.
+        self.chat_url = f"{base_url}/chat/completions"
         self.first_model: str | None = None
         self.first_model_lock = threading.Lock()
 
@@ -141,34 +143,46 @@ def _full_base_url(connection: Connection) -> str:
     return connection.base_url + PRESETS[connection.provider].base_path
 
 
+def _http_client(base_url: str) -> httpx2.Client:
+    """Straight to the service; through a proxy of the environment where https keeps it out."""
+    if urlsplit(base_url).scheme == "https" and not {"all", "https"}.isdisjoint(getproxies()):
+        # A redirect would carry media, and some keys, to another host.
+        return openai.DefaultHttpxClient(follow_redirects=False)
+    return DirectClient(openai.DEFAULT_CONNECTION_LIMITS)
+
+
 def _is_json(stream: openai.Stream[object]) -> bool:
     kind: str = stream.response.headers.get("content-type", "")
     return kind.partition(";")[0].strip().endswith("json")
 
 
-@dataclass(frozen=True)
+def _service(request: Request) -> _Service:
+    connection = connect(request)
+    return _Service(
+        request=request,
+        preset=PRESETS[request.provider.name],
+        connection=connection,
+        client=_client(connection),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Service:
     """The service one request goes to.
 
     Attributes:
         request: The request.
+        preset: How the service wants it.
+        connection: Where it is.
+        client: What reaches it.
     """
 
     request: Request
+    preset: Preset
+    connection: Connection
+    client: _Client
 
-    @cached_property
-    def preset(self) -> Preset:
-        return PRESETS[self.request.provider.name]
-
-    @cached_property
-    def connection(self) -> Connection:
-        return connect(self.request)
-
-    @cached_property
-    def client(self) -> _Client:
-        return _client(self.connection)
-
-    @cached_property
+    @property
     def model(self) -> str:
         """The model to ask: the one named, or the first that the server has."""
         return self.request.model or self._first_model()
@@ -177,7 +191,7 @@ class _Service:
         """The answer to a chat message, whole."""
         with self._named_errors():
             parsed = self.client.post(
-                "/chat/completions",
+                self.client.chat_url,
                 cast_to=object,
                 content=json_body(payload).content(),
                 options={"headers": self._headers()},
@@ -190,7 +204,7 @@ class _Service:
         """The answer to a chat message, piece by piece."""
         with self._named_errors():
             stream = self.client.post(
-                "/chat/completions",
+                self.client.chat_url,
                 cast_to=object,
                 content=json_body(payload).content(),
                 options={"headers": self._headers()},
