@@ -29,6 +29,7 @@ class Scripted:
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1/chat"
         self.requests: list[bytes] = []
         self.connections = 0
+        self.closed = threading.Semaphore(0)
         self._scripts = scripts
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -44,6 +45,7 @@ class Scripted:
             for answer in script:
                 self.requests.append(_read(connection))
                 connection.sendall(answer)
+        self.closed.release()
 
 
 def _read(connection: socket.socket) -> bytes:
@@ -102,7 +104,9 @@ def test_a_connection_is_used_again(client, scripted):
 )
 def test_a_connection_that_was_closed_is_not_used_again(answer, client, scripted):
     server = scripted((answer,), (ANSWER,))
-    assert [post(client, server.url).text for _ in range(2)] == ["ok", "ok"]
+    assert post(client, server.url).text == "ok"
+    assert server.closed.acquire(timeout=5)
+    assert post(client, server.url).text == "ok"
     assert server.connections == 2
 
 

@@ -1,8 +1,8 @@
 """A Ray cluster of several nodes on this machine, as a program: it obeys one command a line.
 
-``add`` starts a node, ``kill N`` ends the N-th at once (SIGKILL), ``kill_workers N`` the workers of the
-N-th, ``end`` ends them all. Each is answered with one line. A node is a set of processes of its own, with its own workers; only the
-machine is the same.
+``add`` starts a node, ``kill N`` ends the N-th at once (SIGKILL), ``kill_workers N`` the workers on
+the N-th, ``end`` ends them all. Each is answered with one line. A node is a set of processes of
+its own, with workers of its own; only the machine is the same.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from dataclasses import dataclass, replace
@@ -19,8 +18,10 @@ from mediasense.types import Question
 
 
 @pytest.fixture
-def dispatcher(empty_environment):
+def dispatcher(empty_environment, monkeypatch):
     from mediasense import runtime
+
+    monkeypatch.setenv("MEDIASENSE_HISTORY", "on")
 
     lookups = (
         runtime.config,
@@ -328,6 +329,5 @@ class Fragile(Errand):
 
 
 class Broken(Errand):
-    def begin(self, worker, where):
-        with contextlib.suppress(ZeroDivisionError):
-            raise ValueError("no")
+    def begin(self, *_):
+        raise ValueError("no")

@@ -120,7 +120,7 @@ class Chooser:
         reasons: list[MediasenseError] = []
         for provider in self.candidates():
             try:
-                make_plan(media, question, provider, listener)
+                make_plan(media, question, provider, listener, prices=None)
             except REFUSALS as error:
                 reasons.append(error)
             else:

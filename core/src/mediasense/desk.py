@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mediasense.pacing.pacer import Pacer
     from mediasense.store.cache import Cache
     from mediasense.store.history import History
+    from mediasense.store.later import LaterCache, LaterHistory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ class Desk:
 
     prices: Prices = NO_PRICES
     budget: Purse | None = None
-    cache: Cache | None = None
-    history: History | None = None
+    cache: Cache | LaterCache | None = None
+    history: History | LaterHistory | None = None
     pacer: Pacer | None = None
     gate: AbstractContextManager[object] = field(default_factory=nullcontext)
 

@@ -43,6 +43,7 @@ from mediasense.types import (
 
 if TYPE_CHECKING:
     from mediasense.store.cache import Cache
+    from mediasense.store.later import LaterCache
 
 _BLOCK = 1 << 20
 _FORMAT = 1
@@ -114,7 +115,7 @@ class Memory:
         expected: The kind of media they must be.
     """
 
-    cache: Cache
+    cache: Cache | LaterCache
     question: Question
     asked: tuple[Provider, ...]
     plugins: Mapping[str, str]

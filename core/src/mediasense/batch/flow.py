@@ -220,7 +220,7 @@ class Flow:
         self._asked_limits = False
         if (error := future.exception()) is not None:
             raise MediasenseError(
-                f"the process that holds the limits of the batch is gone: {error}",
+                f"the process that holds the limits of the batch is gone: {said(error)}",
                 hint="the same command goes on where this one ended",
             )
         self._held_up = waiting_words(future.result())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mediasense.ledger import Spent
 from mediasense.media.source import Source
 from mediasense.names import MediaModality
+
 STOPPED = "Stopped"
 """The kind of a failure that is none: the item was given back, since the batch was stopped."""
 
@@ -78,3 +79,7 @@ class Outcome:
     failure: Failure | None
     spent: Spent
     seconds: float
+
+
+Keep = Callable[[Sequence[Outcome]], None]
+"""Keeps outcomes; called as soon as they are known."""

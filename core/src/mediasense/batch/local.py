@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from mediasense.batch.items import Item, Keep, Outcome
 from mediasense.batch.run import Engine, Setting
 from mediasense.batch.threads import Threads
 from mediasense.batch.work import Worker
+from mediasense.desk import Desk
 from mediasense.dispatch import Dispatcher
 from mediasense.ledger import Purse
 from mediasense.pacing.lane import LaneState
 from mediasense.pacing.lanes import Lanes, LanesLike
 from mediasense.pacing.pacer import Pacer
+from mediasense.store.cache import Cache
+from mediasense.store.history import History
+from mediasense.store.later import LaterCache, LaterHistory
 from mediasense.types import Question
 
 _JOBS_OF_AN_ITEM = 8
@@ -25,6 +30,7 @@ class LocalEngine(Threads):
 
     def __init__(self, worker: Worker, pacer: Pacer, lanes: LanesLike, jobs: int) -> None:
         super().__init__(worker.answer, jobs)
+        self._desk = worker.dispatcher.desk
         self._pacer = pacer
         self._lanes = lanes
 
@@ -33,10 +39,24 @@ class LocalEngine(Threads):
         """Why calls are not made now, in words; ``""`` when they are."""
         return waiting_words(self._lanes.states())
 
+    def run(self, items: Iterator[Item], keep: Keep) -> Iterator[Outcome]:
+        """See :meth:`Threads.run`; at the end all is written that is kept."""
+        try:
+            yield from super().run(items, keep)
+        finally:
+            write_all(self._desk)
+
     def stop(self) -> None:
         """Take no more items, and wait for no provider that does not take calls now."""
         super().stop()
         self._pacer.stop()
+
+
+def write_all(desk: Desk) -> None:
+    """Wait until all is written that is kept."""
+    for store in (desk.cache, desk.history):
+        if isinstance(store, LaterCache | LaterHistory):
+            store.close()
 
 
 def waiting_words(states: Mapping[str, LaneState]) -> str:
@@ -66,8 +86,14 @@ def worker_of(
         budget: The limit of cost.
     """
     pacer = Pacer(lanes, attempts=question.retries + 1)
+    shared = dispatcher.desk
     desk = replace(
-        dispatcher.desk, budget=budget, pacer=pacer, gate=threading.BoundedSemaphore(jobs)
+        shared,
+        budget=budget,
+        pacer=pacer,
+        gate=threading.BoundedSemaphore(jobs),
+        cache=LaterCache(shared.cache) if isinstance(shared.cache, Cache) else None,
+        history=LaterHistory(shared.history) if isinstance(shared.history, History) else None,
     )
     # The pacer tries again, for all at once and in the open.
     asked = replace(question, retries=0, jobs=min(jobs, _JOBS_OF_AN_ITEM))

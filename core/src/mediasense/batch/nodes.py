@@ -103,14 +103,15 @@ class Cluster:
             node: Where; ``None`` leaves it to Ray, which spreads them.
             threads: How many calls it takes at once.
         """
-        strategy = "SPREAD" if node is None else self._on(node, soft=False)
+        strategy = "SPREAD" if node is None else self._on(node)
         options = {"num_cpus": PROCESSORS, "scheduling_strategy": strategy}
         return self._actor(kind, threads, options).remote(*args)
 
     def start_here(self, kind: type, *args: object, threads: int = 1) -> Any:
         """Start something on the node of this program, which lives as long as this program does."""
         here = self.ray.get_runtime_context().get_node_id()
-        options = {"num_cpus": 0, "scheduling_strategy": self._on(here, soft=True)}
+        # Ray 2.60 places what books nothing anywhere, unless it must be here.
+        options = {"num_cpus": 0, "scheduling_strategy": self._on(here)}
         return self._actor(kind, threads, options).remote(*args)
 
     def end(self, actor: Any) -> None:
@@ -150,8 +151,8 @@ class Cluster:
             ) from None
         self._loud = _messages(on=False)
 
-    def _on(self, node: str, *, soft: bool) -> Any:
-        return self._strategies.NodeAffinitySchedulingStrategy(node, soft=soft)
+    def _on(self, node: str) -> Any:
+        return self._strategies.NodeAffinitySchedulingStrategy(node, soft=False)
 
     def _actor(self, kind: type, threads: int, options: Mapping[str, Any]) -> Any:
         # Never begun again by Ray: whoever gives out the work knows what is to be done again.

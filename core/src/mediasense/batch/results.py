@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -75,20 +75,25 @@ class Results:
                 self._catch_up()
 
     def add(self, finished: Finished) -> None:
-        """Keep an item in the journal, then show it in the file.
+        """Keep one item; see :meth:`add_all`."""
+        self.add_all((finished,))
+
+    def add_all(self, finished: Sequence[Finished]) -> None:
+        """Keep items in the journal, then show them in the file.
 
         Raises:
-            ValueError: Its line is more than one line.
-            StoreError: It cannot be kept, or is kept and cannot be written: the next line that
-                can be, or the next run, writes it.
+            ValueError: A line is more than one line.
+            StoreError: They cannot be kept, or are kept and cannot be written: the next lines that
+                can be, or the next run, write them.
         """
         with self._lock:
-            start = self._journal.finish(finished)
-            if self._path is None or self._file is None or start < 0:
+            starts = self._journal.finish_all(finished)
+            lines = [one.line for one, start in zip(finished, starts, strict=True) if start >= 0]
+            if self._path is None or self._file is None or not lines:
                 return
             with _told(self._path):
-                if start == self._end:
-                    self._append(line_bytes(finished.line))
+                if next(start for start in starts if start >= 0) == self._end:
+                    self._append_all(lines)
                 else:
                     self._catch_up()
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from mediasense.batch.identity import described, fingerprint
-from mediasense.batch.items import STOPPED, Failure, Item, Outcome
+from mediasense.batch.items import STOPPED, Failure, Item, Keep, Outcome
 from mediasense.batch.kept import decode_item, encode_item
 from mediasense.batch.records import Result, line_of, result_of, result_of_line
 from mediasense.batch.results import Results
@@ -70,12 +70,12 @@ class Engine(Protocol):
     def waiting(self) -> str:
         """Why calls are not made now, in words; ``""`` when they are."""
 
-    def run(self, items: Iterator[Item], keep: Callable[[Outcome], None]) -> Iterator[Outcome]:
+    def run(self, items: Iterator[Item], keep: Keep) -> Iterator[Outcome]:
         """Ask about items, taking them only as fast as they are worked off.
 
         Args:
             items: What is asked about.
-            keep: Called for each outcome as soon as it is known, in any thread of this process.
+            keep: Called with outcomes as soon as they are known, in any thread of this process.
         """
 
     def stop(self) -> None:
@@ -296,23 +296,30 @@ class Batch:
             if failed.passing and failed.again is not None:
                 yield decode_item(failed.again)
 
-    def _keep(self, outcome: Outcome) -> None:
-        """Keep what became of an item, in the journal and in the results file."""
-        failure = outcome.failure
+    def _keep(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep what became of items, in the journal and in the results file."""
+        given_back = [outcome for outcome in outcomes if _is_given_back(outcome)]
+        finished = [_finished(outcome) for outcome in outcomes if not _is_given_back(outcome)]
         with self._keeping:
             if self._over:
                 return
-            if failure is not None and failure.stopping:
+            if finished:
+                self._results.add_all(finished)
+            for outcome in given_back:
                 self._journal.released((outcome.item.id,))
                 self._journal.pay(outcome.spent)
-            else:
-                self._results.add(_finished(outcome))
-        self._count(outcome)
-        if failure is not None and (failure.stopping or self._setting.on_error == "stop"):
-            if failure.kind != STOPPED:
-                with self._lock:
-                    self.problem = self.problem or failure
-            self.stop()
+        for outcome in outcomes:
+            self._count(outcome)
+            if outcome.failure is not None:
+                self._heed(outcome.failure)
+
+    def _heed(self, failure: Failure) -> None:
+        """End the batch where a failure is one of all items, or where any failure is to end it."""
+        if failure.kind == STOPPED or not (failure.stopping or self._setting.on_error == "stop"):
+            return
+        with self._lock:
+            self.problem = self.problem or failure
+        self.stop()
 
     def _count(self, outcome: Outcome) -> None:
         with self._lock:
@@ -322,6 +329,11 @@ class Batch:
                 self._counted["cached"] += bool(outcome.answer["cached"])
             elif outcome.failure is not None and not outcome.failure.stopping:
                 self._counted["failed"] += 1
+
+
+def _is_given_back(outcome: Outcome) -> bool:
+    """Whether an item is still to be asked about: what failed was not its own."""
+    return outcome.failure is not None and outcome.failure.stopping
 
 
 def _finished(outcome: Outcome) -> Finished:

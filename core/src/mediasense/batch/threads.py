@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from mediasense.batch.items import Item, Outcome
+from mediasense.batch.items import Item, Keep, Outcome
+from mediasense.store.later import Later
 
 _PATIENCE = 0.2
 """Seconds: on some systems Ctrl-C is not heard while a thread waits for another without end."""
 
-
 @dataclass(frozen=True, slots=True)
-class _Ended:
-    """A thread is done: there are no more items, or what it did for the batch itself failed."""
+class _Broken:
+    """What a thread does for the batch itself failed."""
 
-    error: BaseException | None = None
+    error: BaseException
+
+
+_ENDED = object()
+"""All threads are done, and all outcomes are told."""
 
 
 class Threads:
@@ -34,10 +39,12 @@ class Threads:
         self._taking = threading.Lock()
         self._counting = threading.Lock()
         self._running = 0
+        self._working = jobs
         self._stopped = threading.Event()
-        # Bounded: who reads the results slowly keeps the rest from being asked about, not from
-        # being kept.
-        self._said: queue.Queue[Outcome | _Ended] = queue.Queue(2 * jobs)
+        # Whoever reads the results slowly keeps the rest from being asked about; what is answered
+        # is kept all the same.
+        self._room = threading.Semaphore(3 * jobs)
+        self._said: queue.SimpleQueue[object] = queue.SimpleQueue()
 
     @property
     def running(self) -> int:
@@ -48,55 +55,75 @@ class Threads:
         """Take no more items; what is under way is waited for."""
         self._stopped.set()
 
-    def run(self, items: Iterator[Item], keep: Callable[[Outcome], None]) -> Iterator[Outcome]:
+    def run(self, items: Iterator[Item], keep: Keep) -> Iterator[Outcome]:
         """Ask about items, taking them only as fast as they are worked off.
 
         Args:
             items: What is asked about.
-            keep: Called for each outcome as soon as it is known, in any thread.
+            keep: Called with outcomes as soon as they are known, on one thread of this process.
 
         Yields:
-            The outcomes, in the order in which they are known.
+            The outcomes, once they are kept.
 
         Raises:
             BaseException: Whatever ``items`` or ``keep`` raised.
         """
+        keeper = Later(partial(self._keep, keep))
         for _ in range(self._jobs):
-            threading.Thread(target=self._work, args=(items, keep), daemon=True).start()
+            threading.Thread(target=self._work, args=(items, keeper), daemon=True).start()
         failed: BaseException | None = None
-        left = self._jobs
         try:
-            while left:
-                try:
-                    said = self._said.get(timeout=_PATIENCE)
-                except queue.Empty:
-                    continue
-                if isinstance(said, Outcome):
+            while (said := self._next_said()) is not _ENDED:
+                if isinstance(said, _Broken):
+                    failed = failed or said.error
+                elif isinstance(said, Outcome):
+                    self._room.release()
                     yield said
-                    continue
-                left -= 1
-                failed = failed or said.error
         finally:
             self.stop()
+            self._room.release(self._jobs)
         if failed is not None:
             raise failed
 
-    def _work(self, items: Iterator[Item], keep: Callable[[Outcome], None]) -> None:
-        ended = _Ended()
+    def _next_said(self) -> object:
+        while True:
+            try:
+                return self._said.get(timeout=_PATIENCE)
+            except queue.Empty:
+                continue
+
+    def _work(self, items: Iterator[Item], keeper: Later[Outcome]) -> None:
         try:
             while (item := self._next(items)) is not None:
                 try:
                     outcome = self._answer(item)
-                    keep(outcome)
                 finally:
                     self._count(-1)
-                self._said.put(outcome)
+                keeper.add(outcome)
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-            self.stop()
-            ended = _Ended(error)
-        self._said.put(ended)
+            self._break(error)
+        with self._counting:
+            self._working -= 1
+            last = not self._working
+        if last:
+            keeper.close()
+            self._said.put(_ENDED)
+
+    def _keep(self, keep: Keep, outcomes: Sequence[Outcome]) -> None:
+        try:
+            keep(outcomes)
+        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+            self._break(error)
+            return
+        for outcome in outcomes:
+            self._said.put(outcome)
+
+    def _break(self, error: BaseException) -> None:
+        self.stop()
+        self._said.put(_Broken(error))
 
     def _next(self, items: Iterator[Item]) -> Item | None:
+        self._room.acquire()
         with self._taking:
             item = None if self._stopped.is_set() else next(items, None)
         if item is not None:

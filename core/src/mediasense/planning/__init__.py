@@ -35,7 +35,7 @@ from mediasense.planning.options import (
     require_times,
 )
 from mediasense.planning.plans import Plan
-from mediasense.planning.prices import Prices
+from mediasense.planning.prices import NO_PRICES, Prices
 from mediasense.planning.steps import with_steps
 from mediasense.providers import AudioLimits, Provider, VideoLimits
 from mediasense.types import Media, Question
@@ -82,16 +82,17 @@ def make_plan(
     question: Question,
     provider: Provider,
     listener: Provider | None = None,
-    prices: Prices | None = None,
+    prices: Prices | None = NO_PRICES,
 ) -> Plan:
     """Decide how a provider answers a question about media.
 
     Args:
         media: One video, one sound, or one or more images.
-        question: What is asked; its numbers are checked already, see :func:`require_numbers`.
+        question: What is asked.
         provider: Who is asked.
         listener: Who writes down what is said, where that is somebody else.
-        prices: What calls cost, for the steps in words; ``None`` when nobody reads them.
+        prices: What calls cost, for the estimate; ``None`` leaves the steps out, where nobody
+            reads them.
 
     Returns:
         The plan; nothing in it breaks a limit of the providers, and every second of sound and
@@ -104,6 +105,7 @@ def make_plan(
         UsageError: An option is given that nobody in the plan honours.
     """
     require_one_kind(media)
+    require_numbers(question)
     require_times(question, media[0])
     plan = _planner(media[0].modality)(media, question, provider, listener)
     require_options(plan, question, provider, media[0])
@@ -153,7 +155,7 @@ def can_take(
 ) -> bool:
     """Whether :func:`make_plan` finds a way, for choosing a provider."""
     try:
-        make_plan(media, question, provider, listener)
+        make_plan(media, question, provider, listener, prices=None)
     except REFUSALS:
         return False
     return True

@@ -6,7 +6,7 @@ A cache never fails a question: where it cannot be used it gives nothing, keeps 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,35 @@ END;
 _FIND = """
 SELECT entries.id, created, used, text FROM entries JOIN texts USING (id) WHERE entries.key = ?
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """A text to keep.
+
+    Attributes:
+        key: 64 hex digits of a SHA-256 of all that shaped the text.
+        kind: What it is.
+        value: The text.
+        provider: Who answered.
+    """
+
+    key: str
+    kind: Kind
+    value: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    digest: bytes
+    kind: Kind
+    provider: str
+    text: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.text) + _AROUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,18 +199,23 @@ class Cache:
             value: The text. One above 16 MB, or above all there is room for, is not kept.
             provider: Who answered.
         """
-        digest, text = _digest(key), value.encode("utf-8", "surrogatepass")
-        size = len(text) + _AROUND
-        if self.problem is not None or len(text) > _LARGEST or size > self._max_bytes:
+        self.put_all((CacheEntry(key=key, kind=kind, value=value, provider=provider),))
+
+    def put_all(self, entries: Sequence[CacheEntry]) -> None:
+        """Keep several texts in one transaction; otherwise as :meth:`put`."""
+        fitting = [entry for entry in map(_encoded, entries) if self._fits(entry)]
+        if self.problem is not None or not fitting:
             return
-        name = provider.encode("utf-8", "replace").decode()
         try:
             try:
-                self._keep(digest, kind, name, text)
+                self._keep(fitting)
             except Renewed:
-                self._keep(digest, kind, name, text)
+                self._keep(fitting)
         except StoreError as error:
             self._give_up(error)
+
+    def _fits(self, entry: _Encoded) -> bool:
+        return len(entry.text) <= _LARGEST and entry.size <= self._max_bytes
 
     def stats(self) -> CacheStats:
         """What is kept, how much and since when.
@@ -256,17 +290,17 @@ class Cache:
             return str(text.decode("utf-8", "surrogatepass"))
         return None
 
-    def _keep(self, digest: bytes, kind: Kind, provider: str, text: bytes) -> None:
+    def _keep(self, entries: Sequence[_Encoded]) -> None:
         now = self._clock()
-        entry = (digest, kind, provider, len(text) + _AROUND, now, now)
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM entries WHERE key = ?", (digest,))
-            kept = connection.execute(
-                "INSERT INTO entries (key, kind, provider, size, created, used)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                entry,
-            )
-            connection.execute("INSERT INTO texts VALUES (?, ?)", (kept.lastrowid, text))
+            for entry in entries:
+                connection.execute("DELETE FROM entries WHERE key = ?", (entry.digest,))
+                kept = connection.execute(
+                    "INSERT INTO entries (key, kind, provider, size, created, used)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (entry.digest, entry.kind, entry.provider, entry.size, now, now),
+                )
+                connection.execute("INSERT INTO texts VALUES (?, ?)", (kept.lastrowid, entry.text))
             total, pruned = connection.execute("SELECT bytes, pruned FROM totals").fetchone()
         if total > self._max_bytes * (1 + _SLACK) or abs(now - pruned) > _DAY:
             self._prune()
@@ -326,6 +360,15 @@ class Cache:
                 for _ in range(min(_PAGES, free - given)):
                     connection.execute("PRAGMA incremental_vacuum(1)")
         self._database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _encoded(entry: CacheEntry) -> _Encoded:
+    return _Encoded(
+        digest=_digest(entry.key),
+        kind=entry.kind,
+        provider=entry.provider.encode("utf-8", "replace").decode(),
+        text=entry.value.encode("utf-8", "surrogatepass"),
+    )
 
 
 def _digest(key: str) -> bytes:

@@ -213,43 +213,52 @@ class Journal:
         return claim
 
     def finish(self, finished: Finished) -> int:
-        """Keep what became of an item.
+        """Keep what became of one item; see :meth:`finish_all`."""
+        return self.finish_all((finished,))[0]
+
+    def finish_all(self, finished: Sequence[Finished]) -> tuple[int, ...]:
+        """Keep what became of items, in one transaction.
 
         An item that is answered already stays as it is; only what was spent is added.
 
         Args:
-            finished: The item, claimed or not.
+            finished: The items, claimed or not.
 
         Returns:
-            At which byte of the results file its line starts; -1 when it adds no answered line.
+            At which byte of the results file the line of each starts; -1 for one that adds no
+            answered line.
 
         Raises:
-            ValueError: Its line is more than one line.
-            StoreError: It cannot be kept.
+            ValueError: A line is more than one line.
+            StoreError: They cannot be kept.
         """
-        if "\n" in finished.line:
-            raise ValueError(f"{finished.id}: a line of results has no newline in it")
-        key = _key(finished.id)
+        for one in finished:
+            if "\n" in one.line:
+                raise ValueError(f"{one.id}: a line of results has no newline in it")
         with self._database.transaction() as connection:
-            length, number, state, run = connection.execute(_KNOWN_AND_LENGTH, (key,)).fetchone()
-            if state == _ANSWERED:
-                connection.execute(_SPEND, astuple(finished.spent))
-                return -1
-            number = self._end_item(connection, number, key, failed=finished.failed)
-            if finished.failed:
-                added = _keep_failure(connection, number, finished)
-            else:
-                added = _keep_line(connection, length, finished.line)
-            if state in (_RETRIED, _FAILED) and not finished.failed:
-                connection.execute("DELETE FROM failures WHERE number = ?", (number,))
-            changes = (
-                not finished.failed,
-                finished.failed - (state in (_RETRIED, _FAILED)),
-                -(state in _BEGUN and run == self._run),
-                -(state in _BEGUN and run != self._run),
-                added,
-            )
-            connection.execute(_FINISH, (*changes, *astuple(finished.spent)))
+            return tuple(self._finish(connection, one) for one in finished)
+
+    def _finish(self, connection: Connection, finished: Finished) -> int:
+        key = _key(finished.id)
+        length, number, state, run = connection.execute(_KNOWN_AND_LENGTH, (key,)).fetchone()
+        if state == _ANSWERED:
+            connection.execute(_SPEND, astuple(finished.spent))
+            return -1
+        number = self._end_item(connection, number, key, failed=finished.failed)
+        if finished.failed:
+            added = _keep_failure(connection, number, finished)
+        else:
+            added = _keep_line(connection, length, finished.line)
+        if state in (_RETRIED, _FAILED) and not finished.failed:
+            connection.execute("DELETE FROM failures WHERE number = ?", (number,))
+        changes = (
+            not finished.failed,
+            finished.failed - (state in (_RETRIED, _FAILED)),
+            -(state in _BEGUN and run == self._run),
+            -(state in _BEGUN and run != self._run),
+            added,
+        )
+        connection.execute(_FINISH, (*changes, *astuple(finished.spent)))
         return -1 if finished.failed else int(length)
 
     def _end_item(
