@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import stat
 import subprocess
 import sys
@@ -16,14 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mediasense.errors import StoreError
+from mediasense.ledger import Spent
 from mediasense.store import fulltext
 from mediasense.store import history as module
-from mediasense.store.history import Entry, History, PaidCall, SpentOn
+from mediasense.store.history import Entry, History, Paid, SpentOn
 from mediasense.store.words import holds, query, wanted
 
 HALF_A_PAIR = "\ud83d"
 NOON = time.mktime((2026, 11, 24, 12, 0, 0, 0, 0, -1))
 DAY = 86_400
+
+
+def paid(cost: float = 0.25, provider: str = "acme", **counts) -> Paid:
+    return Paid(provider=provider, spent=Spent(**{"calls": 1, "cost": cost} | counts))
 
 
 def entry(text: str = "a red car", **changes) -> Entry:
@@ -36,7 +40,7 @@ def entry(text: str = "a red car", **changes) -> Entry:
         "model": "acme-eye",
         "strategy": "image",
         "envelope": json.dumps({"text": text}),
-        "calls": (PaidCall(provider="acme", model="acme-eye", cost=0.25),),
+        "paid": (paid(),),
     }
     return Entry(**facts | changes)
 
@@ -80,10 +84,9 @@ def test_an_entry_comes_back_as_it_was(history):
     kept = entry(
         sources=("a.png", "b.png"),
         prompt=None,
-        cached=True,
-        calls=(
-            PaidCall(provider="a", model="m", input_tokens=5, output_tokens=None, cost=None),
-            PaidCall(provider="b", model="n", input_tokens=None, output_tokens=7, cost=0.5),
+        paid=(
+            paid(0.0, "a", calls=2, unpriced=2, input_tokens=5),
+            paid(0.5, "b", output_tokens=7),
         ),
     )
     history.add(kept)
@@ -104,14 +107,14 @@ def test_odd_texts_come_back_as_they_were(history, odd):
         provider=odd,
         envelope=odd,
         failure=odd,
-        calls=(PaidCall(provider=odd, model=odd),),
+        paid=(paid(provider=odd),),
     )
     history.add(kept)
     assert history.problem is None
     (past,) = history.find()
     assert (past.text, past.prompt, past.sources, past.model) == (odd, odd, (odd,), odd)
     assert (past.provider, past.envelope, past.failure) == (odd, odd, odd)
-    assert past.calls == kept.calls
+    assert past.paid == kept.paid
     assert history.find(provider=odd) == (past,)
 
 
@@ -152,6 +155,42 @@ def test_an_empty_history_has_nothing(history):
     assert history.spent("day") == ()
     assert history.clear() == 0
     assert not history.path.parent.exists()
+
+
+# --- several at once -----------------------------------------------------------------------------
+
+
+def test_several_are_kept_in_their_order(history):
+    history.add_all([entry("one"), entry("two"), entry("three", provider="ear")])
+    assert [(past.number, past.text) for past in history.find()] == [
+        (3, "three"),
+        (2, "two"),
+        (1, "one"),
+    ]
+    assert {on.name: on.answers for on in history.spent("provider")} == {"acme": 2, "ear": 1}
+    assert history.spent("day")[0].spent == Spent(calls=3, cost=0.75)
+
+
+def test_none_at_all_make_no_file(history):
+    history.add_all([])
+    assert not history.path.parent.exists()
+
+
+def test_of_several_all_are_kept_or_none(history):
+    history.add_all([entry("one"), entry("two", strategy=None)])
+    assert "NOT NULL" in history.problem
+    assert history.find() == ()
+    assert history.spent("day") == ()
+
+
+def test_in_groups_too_words_are_taken_up_and_the_oldest_go(small):
+    for first in range(0, 497, 7):
+        small.add_all([entry(f"answer w{first + more}") for more in range(7)])
+        assert len(small.find(limit=1000)) <= 100
+    kept = small.find(limit=1000)
+    assert texts(kept) == [f"answer w{number}" for number in range(496, 496 - len(kept), -1)]
+    assert len(indexed_words(small)) > 1
+    assert small.find("answer", limit=1000) == kept
 
 
 # --- finding -------------------------------------------------------------------------------------
@@ -321,25 +360,21 @@ def test_what_a_python_without_full_text_added_is_found_by_one_with_it(history, 
 
 
 def test_sums_by_provider_the_dearest_first(history):
-    calls = (
-        PaidCall(provider="acme", model="a", input_tokens=10, output_tokens=1, cost=0.25),
-        PaidCall(provider="ear", model="b", input_tokens=None, output_tokens=2, cost=0.5),
-        PaidCall(provider="ear", model="b", cost=None),
-    )
-    history.add(entry(calls=calls))
-    history.add(entry(cached=True, calls=()))
+    acme = Spent(calls=1, cost=0.25, input_tokens=10, output_tokens=1)
+    ear = Spent(calls=2, cost=0.5, unpriced=1, output_tokens=2)
+    both = (Paid(provider="acme", spent=acme), Paid(provider="ear", spent=ear))
+    history.add(entry(paid=both))
+    history.add(entry(paid=()))
+    history.add(entry(provider="ear", paid=both))
     assert history.spent("provider") == (
-        SpentOn(name="ear", calls=2, output_tokens=2, cost=0.5, unpriced=1),
-        SpentOn(
-            name="acme",
-            answers=2,
-            cached=1,
-            calls=1,
-            input_tokens=10,
-            output_tokens=1,
-            cost=0.25,
-        ),
+        SpentOn(name="ear", answers=1, spent=ear + ear),
+        SpentOn(name="acme", answers=2, spent=acme + acme),
     )
+
+
+def test_what_was_spent_on_one_is_told_of_all_providers():
+    spent = entry(paid=(paid(0.25), paid(0.5, "ear", unpriced=1))).spent
+    assert spent == Spent(calls=2, cost=0.75, unpriced=1)
 
 
 def test_sums_by_day_the_newest_first(history, clock):
@@ -347,7 +382,7 @@ def test_sums_by_day_the_newest_first(history, clock):
     clock.now += DAY
     history.add(entry())
     history.add(entry())
-    assert [(on.name, on.answers, on.cost) for on in history.spent("day")] == [
+    assert [(on.name, on.answers, on.spent.cost) for on in history.spent("day")] == [
         ("2026-11-25", 2, 0.5),
         ("2026-11-24", 1, 0.25),
     ]
@@ -356,25 +391,12 @@ def test_sums_by_day_the_newest_first(history, clock):
 def test_a_failure_costs_and_is_no_answer(history):
     history.add(entry("", failure="the second call failed"))
     (on,) = history.spent("provider")
-    assert (on.answers, on.calls, on.cost) == (0, 1, 0.25)
+    assert (on.answers, on.spent.calls, on.spent.cost) == (0, 1, 0.25)
 
 
-@pytest.mark.parametrize("cost", [math.nan, math.inf, -math.inf])
-def test_a_cost_that_is_no_number_is_unknown(history, cost):
-    history.add(entry(calls=(PaidCall(provider="acme", model="m", cost=cost),)))
-    (on,) = history.spent("provider")
-    assert (on.cost, on.unpriced) == (0, 1)
-    assert history.find()[0].calls[0].cost is None
-
-
-@given(counts=st.lists(st.integers(), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
-def test_no_count_of_tokens_is_too_large(shared, counts):
-    calls = tuple(PaidCall(provider="acme", model="m", input_tokens=count) for count in counts)
-    shared.add(entry(calls=calls))
-    assert shared.problem is None
-    assert shared.find(limit=1)[0].calls == calls
-    assert all(on.input_tokens >= 0 for on in shared.spent("day"))
+def test_a_failure_that_nobody_was_asked_about_is_nobodys(history):
+    history.add(entry("", provider="", failure="no such file", paid=()))
+    assert history.spent("provider") == ()
 
 
 # --- never too many ------------------------------------------------------------------------------
@@ -404,7 +426,7 @@ def test_what_was_spent_on_those_that_are_gone_still_counts(small):
     for _ in range(300):
         small.add(entry())
     (on,) = small.spent("day")
-    assert (on.answers, on.calls, on.cost) == (300, 300, 75)
+    assert (on.answers, on.spent) == (300, Spent(calls=300, cost=75))
 
 
 def test_the_file_stays_small(tmp_path, monkeypatch):
@@ -520,23 +542,27 @@ def test_threads_lose_nothing(history):
         thread.join()
     assert history.problem is None
     assert len(history.find("thread1", limit=1000)) == 400 / 4
-    assert history.spent("day")[0].calls == 400
+    assert history.spent("day")[0].spent.calls == 400
 
 
 ADDS = """
 import sys
 from pathlib import Path
 from mediasense.store import history
-from mediasense.store.history import Entry, History, PaidCall
+from mediasense.ledger import Spent
+from mediasense.store.history import Entry, History, Paid
 
 history._TEND_EVERY = 16
 kept = History(Path(sys.argv[1]), max_entries=300)
-for number in range(150):
-    kept.add(Entry(
-        sources=("a.png",), modality="image", prompt=None, text=f"said by{sys.argv[2]} {number}",
-        provider="acme", model="m", strategy="image",
-        calls=(PaidCall(provider="acme", model="m", cost=0.25),),
-    ))
+for number in range(0, 150, 5):
+    kept.add_all([
+        Entry(
+            sources=("a.png",), modality="image", prompt=None,
+            text=f"said by{sys.argv[2]} {number + more}", provider="acme", model="m",
+            strategy="image", paid=(Paid(provider="acme", spent=Spent(calls=1, cost=0.25)),),
+        )
+        for more in range(5)
+    ])
     if number % 40 == 0:
         kept.find("said")
 sys.exit(kept.problem)
@@ -551,7 +577,7 @@ def test_processes_lose_nothing(tmp_path: Path):
     assert [process.wait(60) for process in started] == [0, 0, 0]
     kept = History(path)
     (on,) = kept.spent("provider")
-    assert (on.answers, on.calls, on.cost) == (450, 450, 112.5)
+    assert (on.answers, on.spent) == (450, Spent(calls=450, cost=112.5))
     assert 250 <= len(kept.find("said", limit=1000)) <= 300
     assert kept.find("said", limit=1000) == kept.find(limit=1000)
     kept.close()

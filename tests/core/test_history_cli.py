@@ -13,8 +13,10 @@ from typer.testing import CliRunner, Result
 from mediasense import runtime
 from mediasense.cli.app import ErrorBoundary
 from mediasense.cli.cache import cache_app
-from mediasense.cli.history import cost_words, history_app
-from mediasense.store.history import Entry, History, PaidCall
+from mediasense.cli.history import history_app
+from mediasense.ledger import Spent
+from mediasense.output.money import cost_words
+from mediasense.store.history import Entry, History, Paid
 
 HALF_A_PAIR = "\ud83d"
 DAY = 86_400
@@ -47,8 +49,11 @@ def cli():
     return run
 
 
-def call(cost: float | None = 0.25, **changes) -> PaidCall:
-    return PaidCall(**{"provider": "acme", "model": "acme-eye", "cost": cost} | changes)
+def paid(*costs: float | None, provider: str = "acme", **counts) -> tuple[Paid]:
+    """What calls of these costs came to."""
+    known = [cost for cost in costs if cost is not None]
+    spent = Spent(calls=len(costs), cost=sum(known), unpriced=len(costs) - len(known), **counts)
+    return (Paid(provider=provider, spent=spent),)
 
 
 def keep(text: str = "a red car", *, ago: float = 0, **changes) -> None:
@@ -61,7 +66,7 @@ def keep(text: str = "a red car", *, ago: float = 0, **changes) -> None:
         "model": "acme-eye",
         "strategy": "image",
         "envelope": json.dumps({"text": text, "version": 1}),
-        "calls": (call(),),
+        "paid": paid(0.25),
     }
     history = runtime.history()
     History(history.path, clock=lambda: time.time() - ago).add(Entry(**facts | changes))
@@ -153,14 +158,13 @@ def test_a_provider_is_found_by_its_other_names(cli, installed):
     ("changes", "said"),
     [
         ({}, "$0.2500"),
-        ({"calls": (call(None),)}, "unknown"),
-        ({"calls": (call(None), call(0.5))}, "at least $0.5000"),
-        ({"calls": (call(None), call(0.0))}, "unknown"),
-        ({"calls": (call(0.0),)}, "nothing"),
-        ({"calls": ()}, "nothing"),
-        ({"calls": (call(0.000001),)}, "below $0.0001"),
-        ({"calls": (), "cached": True}, "from the cache"),
-        ({"calls": (call(0.5),), "cached": True}, "$0.5000"),
+        ({"paid": paid(None)}, "unknown"),
+        ({"paid": paid(None, 0.5)}, "at least $0.5000"),
+        ({"paid": paid(None) + paid(0.5, provider="ear")}, "at least $0.5000"),
+        ({"paid": paid(None, 0.0)}, "unknown"),
+        ({"paid": paid(0.0)}, "nothing"),
+        ({"paid": ()}, "nothing"),
+        ({"paid": paid(0.000001)}, "below $0.0001"),
     ],
 )
 def test_the_list_says_what_each_cost(cli, changes, said):
@@ -182,12 +186,21 @@ def test_a_failure_is_told_from_an_answer(cli):
 
 
 def test_programs_get_everything_but_the_envelope(cli):
-    keep("x " * 500, ago=0, calls=(call(None), call(0.5)))
+    keep("x " * 500, ago=0, paid=paid(None, 0.5))
     (found,) = json.loads("".join(lines(cli("history", "--json"))))
     assert found["text"] == "x " * 500
     assert found["number"] == 1
     assert found["cost"] is None  # not known, so no number
-    assert [made["cost"] for made in found["calls"]] == [None, 0.5]
+    assert found["paid"] == [
+        {
+            "provider": "acme",
+            "calls": 2,
+            "cost": 0.5,
+            "unpriced": 1,
+            "input_tokens": 0,
+            "output_tokens": 0,
+        }
+    ]
     assert found["at"].endswith("+00:00")
     assert "envelope" not in found
 
@@ -271,7 +284,8 @@ def test_an_answer_that_is_not_there(cli, number):
         (0.0, 2, 2, "unknown"),
         (0.0, 3, 2, "nothing and 2 calls of unknown cost"),
         (1e-9, 1, 0, "below $0.0001"),
-        (1234.5, 1, 0, "$1234.5000"),
+        (1234.5, 1, 0, "$1,234.5000"),
+        (0.0, 2000, 1999, "nothing and 1,999 calls of unknown cost"),
     ],
 )
 def test_an_unknown_cost_is_never_nothing(cost, calls, unpriced, said):
@@ -279,14 +293,14 @@ def test_an_unknown_cost_is_never_nothing(cost, calls, unpriced, said):
 
 
 def test_costs_by_provider_with_their_sum(cli):
-    keep(calls=(call(0.5, input_tokens=1000, output_tokens=20),))
-    keep(provider="other", calls=(call(None, provider="other"),))
-    keep(cached=True, calls=())
+    keep(paid=paid(0.5, input_tokens=1000, output_tokens=20))
+    keep(provider="other", paid=paid(None, provider="other"))
+    keep(paid=())
     assert [re.split("  +", line) for line in lines(cli("history", "costs"))] == [
-        ["PROVIDER", "ANSWERS", "FROM THE CACHE", "CALLS", "INPUT TOKENS", "OUTPUT TOKENS", "COST"],
-        ["acme", "2", "1", "1", "1000", "20", "$0.5000"],
-        ["other", "1", "0", "1", "not told", "not told", "unknown"],
-        ["total", "3", "1", "2", "1000", "20", "$0.5000 and 1 call of unknown cost"],
+        ["PROVIDER", "ANSWERS", "CALLS", "INPUT TOKENS", "OUTPUT TOKENS", "COST"],
+        ["acme", "2", "1", "1000", "20", "$0.5000"],
+        ["other", "1", "1", "not told", "not told", "unknown"],
+        ["total", "3", "2", "1000", "20", "$0.5000 and 1 call of unknown cost"],
     ]
 
 
@@ -299,12 +313,11 @@ def test_costs_by_day(cli):
 
 
 def test_costs_for_programs(cli):
-    keep(calls=(call(0.5, input_tokens=1000), call(None)))
+    keep(paid=paid(0.5, None, input_tokens=1000))
     assert json.loads(cli("history", "costs", "--json").stdout) == [
         {
             "provider": "acme",
             "answers": 1,
-            "cached": 0,
             "calls": 2,
             "input_tokens": 1000,
             "output_tokens": 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -22,8 +22,9 @@ from mediasense import (
     UsageError,
     VideoRequest,
 )
+from mediasense.budget import Budget, Room
 from mediasense.errors import BudgetExceeded
-from mediasense.ledger import Budget, Ledger, Room, Spent
+from mediasense.ledger import Ledger, Spent
 from mediasense.planning.prices import NO_PRICES
 from mediasense.prices import KeptPrices
 
@@ -59,6 +60,20 @@ class Flat:
     def charge(self, provider, model, usage, *, asked=None, with_sound=False):
         self.asked.append((provider, model, usage, asked, with_sound))
         return self.most if asked is None else self.each
+
+
+@dataclass
+class Writing:
+    """A price list that has a price of its own for what is written into a cache."""
+
+    plain: float
+    written: float | None
+
+    def price(self, *_args, **_more):
+        raise AssertionError("plans ask for this, and calls do not")
+
+    def charge(self, _provider, _model, usage, **_more):
+        return self.plain if usage.cache_write_tokens is None else self.written
 
 
 def spend(ledger: Ledger, cost: float | None, request: TextRequest | None = None) -> Answer:
@@ -97,6 +112,15 @@ def test_a_cost_that_cannot_be_is_not_believed(cost):
     ledger = Ledger(Flat(each=0.5))
     assert spend(ledger, cost).cost == 0.5
     assert ledger.spent.cost == 0.5
+
+
+@pytest.mark.parametrize("tokens", [-1, 10**30, 1.5, math.nan, "7", None])
+def test_a_count_that_cannot_be_is_not_added_up(tokens):
+    ledger = Ledger(Flat(each=0.5))
+    for counted in (tokens, 3):
+        with ledger.paying(ask()) as entry:
+            entry.answered(said(usage=Usage(input_tokens=counted, output_tokens=counted)))
+    assert ledger.spent == Spent(calls=2, cost=1.0, input_tokens=3, output_tokens=3)
 
 
 def test_what_was_spent_is_told_by_provider():
@@ -269,6 +293,24 @@ def test_known_models_are_held_to_a_limit_by_their_real_prices():
 
 
 # --- many at once --------------------------------------------------------------------------------
+
+
+def test_what_is_sent_may_be_written_into_a_cache_that_costs_more():
+    with pytest.raises(BudgetExceeded, match=r"could cost up to \$1\.2500"):
+        spend(Ledger(Writing(plain=1.0, written=1.25), Budget(1.2)), 0.0)
+
+
+@pytest.mark.parametrize("written", [None, 0.0, 0.5])
+def test_the_limit_holds_where_a_cache_is_cheap_or_has_no_price(written):
+    with pytest.raises(BudgetExceeded, match=r"could cost up to \$1\.0000"):
+        spend(Ledger(Writing(plain=1.0, written=written), Budget(0.9)), 0.0)
+
+
+def test_known_models_are_held_to_what_their_caches_cost():
+    request = ask(OPENAI, "gpt-6-luna", max_output_tokens=1)
+    request = replace(request, prompt="x" * 3_000_000)
+    with pytest.raises(BudgetExceeded, match=r"could cost up to \$0\.25"):
+        spend(Ledger(KeptPrices(), Budget(0.24)), 0.0, request)
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:

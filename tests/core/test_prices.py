@@ -165,6 +165,30 @@ def test_cached_tokens_have_their_own_price():
     assert said < charge(OPENAI, "gpt-4o", input_tokens=1000, output_tokens=0)
 
 
+def test_tokens_that_are_written_into_a_cache_have_their_own_price():
+    model = "gpt-6-luna"
+    counts = {"input_tokens": 1000, "output_tokens": 0, "cached_tokens": 300}
+    said = charge(OPENAI, model, **counts, cache_write_tokens=500)
+    wanted = (
+        200 * unit(OPENAI, model, "input_mtok")
+        + 300 * unit(OPENAI, model, "cache_read_mtok")
+        + 500 * unit(OPENAI, model, "cache_write_mtok")
+    )
+    assert said == pytest.approx(wanted)
+    assert said > charge(OPENAI, model, **counts)
+
+
+def test_where_writing_into_a_cache_has_no_price_it_costs_nothing_more():
+    counts = {"input_tokens": 1000, "output_tokens": 0}
+    plain = charge(OPENAI, "gpt-4o", **counts)
+    assert charge(OPENAI, "gpt-4o", **counts, cache_write_tokens=500) == plain
+
+
+def test_more_read_and_written_than_there_was_has_an_unknown_price():
+    counts = {"input_tokens": 1000, "output_tokens": 0, "cached_tokens": 600}
+    assert charge(OPENAI, "gpt-6-luna", **counts, cache_write_tokens=600) is None
+
+
 def test_sound_has_its_own_price():
     said = charge(GOOGLE, "gemini-2.5-flash", input_tokens=1000, output_tokens=0, audio_tokens=300)
     plain = unit(GOOGLE, "gemini-2.5-flash", "input_mtok")
@@ -359,6 +383,8 @@ def test_models_that_a_server_passes_on_are_not_free():
     counted = Usage(input_tokens=1, output_tokens=1)
     assert KeptPrices().charge(ollama, "gemma4", counted) == 0.0
     assert KeptPrices().charge(ollama, "gpt-oss:120b-cloud", counted) is None
+    assert KeptPrices().charge(ollama, "GPT-OSS:120b-Cloud", counted) is None
+    assert KeptPrices().charge(ollama, "glm-5:cloud", counted) is None
     assert KeptPrices().charge(ollama, "gpt-oss:120b", counted, asked="gpt-oss:120b-cloud") is None
     assert KeptPrices().charge(ollama, None, counted) is None
 
@@ -396,6 +422,7 @@ def sold(draw):
         input_tokens=COUNTS,
         output_tokens=COUNTS,
         cached_tokens=COUNTS,
+        cache_write_tokens=COUNTS,
         audio_tokens=COUNTS,
         image_tokens=COUNTS,
         reasoning_tokens=COUNTS,

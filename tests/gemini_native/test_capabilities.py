@@ -6,7 +6,9 @@ import pluggy
 import pytest
 
 import mediasense_gemini_native as plugin
-from mediasense import Provider, hookspecs
+from mediasense import Media, Provider, Question, VideoRequest, hookspecs
+from mediasense.estimates import most_tokens
+from mediasense.planning import make_plan
 from mediasense_gemini_native.providers import GEMINI, VERTEX
 
 PROVIDERS = pytest.mark.parametrize("provider", [GEMINI, VERTEX], ids=["gemini", "vertex"])
@@ -100,3 +102,31 @@ def test_models_that_refuse_a_temperature_are_known(provider: Provider, model, t
         assert kind is not None
         assert ("temperature" in kind.options) is temperature
         assert "json_schema" in kind.options
+
+
+def film(seconds: float) -> Media:
+    return Media(
+        modality="video",
+        mime_type="video/mp4",
+        data=b"",
+        size=1000,
+        seconds=seconds,
+        width=640,
+        height=480,
+        has_sound=True,
+    )
+
+
+@PROVIDERS
+@pytest.mark.parametrize("model", [None, "gemini-3.8-flash"])
+def test_a_plan_tells_the_tokens_of_a_video(provider: Provider, model):
+    question = Question(prompt="who?", model=model)
+    plan = make_plan((film(60.0),), question, provider)
+    assert plan.tokens is not None
+    assert 300 * 60 <= plan.tokens < 301 * 60
+
+
+@PROVIDERS
+def test_a_video_counts_a_frame_and_the_sound_of_each_second(provider: Provider):
+    request = VideoRequest(provider=provider, model=None, prompt="who?", video=film(60.0))
+    assert most_tokens(request).input_tokens > (258 + 32) * 60

@@ -180,6 +180,7 @@ def test_usage_is_read_in_full():
         "total_tokens": 150,
         "prompt_tokens_details": {
             "cached_tokens": 10,
+            "cache_write_tokens": 20,
             "image_tokens": 60,
             "video_tokens": 5,
             "audio_tokens": 4,
@@ -191,6 +192,7 @@ def test_usage_is_read_in_full():
         output_tokens=50,
         reasoning_tokens=30,
         cached_tokens=10,
+        cache_write_tokens=20,
         image_tokens=60,
         video_tokens=5,
         audio_tokens=4,

@@ -9,12 +9,17 @@ import pytest
 import mediasense_openai_compat as plugin
 from mediasense import (
     Access,
+    Answer,
     ImageRequest,
     MissingCredentials,
     ModelsRequest,
+    TextRequest,
+    Usage,
     UsageError,
     connect,
 )
+from mediasense.ledger import Ledger
+from mediasense.prices import KeptPrices
 from mediasense_openai_compat.presets import PRESETS, Preset
 
 README = Path(__file__).parents[2] / "plugins" / "openai_compat" / "README.md"
@@ -243,6 +248,51 @@ def test_every_form_of_azures_endpoint_leads_to_the_same_place(endpoint, monkeyp
     request = ImageRequest(provider=PRESETS["azure"].provider, model="mine", images=())
     made = client._client(connect(request))
     assert str(made.base_url) == "https://res.openai.azure.com/openai/v1/"
+
+
+# --- what costs nothing --------------------------------------------------------------------------
+
+
+def cost_of(name: str, model: str | None, base_url: str | None = None) -> float | None:
+    """What a call comes to, by the price list."""
+    preset, access = PRESETS[name], Access(base_url=base_url)
+    request = TextRequest(provider=preset.provider, model=model, prompt="why?", access=access)
+    answer = Answer(text="b", model=model or "", usage=Usage(input_tokens=9, output_tokens=9))
+    with Ledger(KeptPrices()).paying(request) as entry:
+        return entry.answered(answer).cost
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("ollama", "gemma4"),
+        ("ollama", "gpt-oss:120b"),
+        ("lmstudio", "google/gemma-4-12b"),
+        ("vllm", "Qwen/Qwen3.8-VL"),
+        ("llamacpp", "gpt-4o"),
+    ],
+)
+def test_a_model_on_this_machine_costs_nothing(name, model):
+    assert cost_of(name, model) == 0.0
+    assert cost_of(name, model, "http://127.0.0.1:9000/v1") == 0.0
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-oss:120b-cloud", "qwen3.5:cloud", "Library/GPT-OSS:120B-Cloud"]
+)
+def test_a_model_that_ollama_passes_on_has_an_unknown_cost(model):
+    assert cost_of("ollama", model) is None
+
+
+@pytest.mark.parametrize("name", ["ollama", "lmstudio", "vllm", "llamacpp"])
+@pytest.mark.parametrize("url", ["http://192.168.1.5:11434/v1", "https://ollama.com/v1"])
+def test_on_another_machine_the_cost_is_unknown(name, url):
+    assert cost_of(name, "gemma4", url) is None
+
+
+@pytest.mark.parametrize("name", ["litellm", "custom"])
+def test_what_leads_anywhere_has_an_unknown_cost(name):
+    assert cost_of(name, "gemma4", "http://127.0.0.1:4000/v1") is None
 
 
 # --- the tables of the README --------------------------------------------------------------------

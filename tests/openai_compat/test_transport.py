@@ -278,12 +278,10 @@ def test_a_proxy_for_http_alone_changes_nothing(monkeypatch):
     assert isinstance(_http_client("http://127.0.0.1:8000/v1"), DirectClient)
 
 
-def test_the_sdk_tries_again_over_it(scripted):
+def test_the_sdk_tries_again_over_it(client, scripted):
     completion = json.dumps({"choices": []}).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(completion)}"
     server = scripted((b"",), (head.encode() + b"\r\n\r\n" + completion,))
-    sdk = openai.OpenAI(
-        api_key="k", base_url=server.url, max_retries=1, http_client=DirectClient(LIMITS)
-    )
+    sdk = openai.OpenAI(api_key="k", base_url=server.url, max_retries=1, http_client=client)
     assert sdk.post("/x", cast_to=object, content=b"{}") == {"choices": []}
     assert server.connections == 2

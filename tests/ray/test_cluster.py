@@ -11,17 +11,17 @@ import pytest
 from mediasense.batch.cluster import Prepared, RayEngine, _prepared, ray_engine
 from mediasense.batch.items import Item
 from mediasense.batch.run import Batch, Setting
-from mediasense.errors import ConfigError, MediasenseError, UsageError
+from mediasense.errors import ConfigError, MediasenseError
 from mediasense.ledger import Budget
 from mediasense.providers import Access
 from mediasense.types import Question
 
 
 @pytest.fixture
-def dispatcher(empty_environment, monkeypatch):
+def dispatcher(empty_environment, monkeypatch, request):
     from mediasense import runtime
 
-    monkeypatch.setenv("MEDIASENSE_HISTORY", "on")
+    monkeypatch.setenv("MEDIASENSE_HISTORY", getattr(request, "param", "off"))
 
     lookups = (
         runtime.config,
@@ -141,7 +141,7 @@ def test_an_item_that_ends_workers_fails_alone(
     given[7] = replace(given[7], prompt="poison")
     running = engine(machines, dispatcher, question, Fragile)
     kept = []
-    found = {o.item.id: o for o in running.run(iter(given), kept.append)}
+    found = {o.item.id: o for o in running.run(iter(given), kept.extend)}
     assert sorted(found) == sorted(item.id for item in given)
     assert [o.item.id for o in found.values() if o.failure] == ["i7"]
     assert found["i7"].failure.kind == "WorkerLost"
@@ -186,10 +186,21 @@ def test_bytes_travel(machines, dispatcher, question, make_image):
     assert outcome.item == given[0]
 
 
+@pytest.mark.parametrize("dispatcher", ["on"], indirect=True)
 def test_what_was_asked_is_in_the_history_of_the_driver(machines, dispatcher, question, pictures):
     list(batch(machines, dispatcher, question, items(pictures(3))).outcomes())
     past = dispatcher.desk.history.find()
     assert {entry.text for entry in past} == {"answer to q0", "answer to q1", "answer to q2"}
+
+
+def test_each_node_has_a_cache(machines, dispatcher, question, service, pictures):
+    question = replace(question, cache="use")
+    given = items(pictures(9))
+    first = list(batch(machines, dispatcher, question, given).outcomes())
+    again = list(batch(machines, dispatcher, question, given, jobs=1).outcomes())
+    assert [outcome.answer["cached"] for outcome in first] == [False] * 9
+    assert [outcome.answer["cached"] for outcome in again] == [True] * 9
+    assert service.asked.total() == 9
 
 
 def test_the_rate_is_kept_by_all_nodes_together(machines, dispatcher, question, service, pictures):
@@ -236,10 +247,11 @@ def test_a_program_that_is_connected_stays_so(connected, machines, dispatcher, q
 
 
 def test_another_version_on_a_node_is_told(machines, dispatcher, question, pictures, monkeypatch):
-    from mediasense.batch import nodes
+    from mediasense.batch import crew
+    from mediasense.batch.nodes import versions_here
 
-    here = nodes._looking()()
-    monkeypatch.setattr(nodes, "versions_here", lambda: {**here, "mediasense": "9.9"})
+    here = versions_here()
+    monkeypatch.setattr(crew, "versions_here", lambda: {**here, "mediasense": "9.9"})
     with pytest.raises(ConfigError, match=r"mediasense 0\.\S+ there and 9\.9 here"):
         list(batch(machines, dispatcher, question, items(pictures(2))))
 
@@ -265,15 +277,9 @@ def test_without_room_for_a_worker_the_batch_ends(
     others = [Other.remote() for _ in range(6)]
     connected.get([other.ready.remote() for other in others])
     running = engine(machines, dispatcher, question, patience=2.0)
+    assert running.waiting == ""
     with pytest.raises(MediasenseError, match=r"3 wait for a free processor.*ray status"):
         list(running.run(iter(items(pictures(2))), lambda _: None))
-
-
-def test_no_cluster_is_started_by_surprise(dispatcher, question, monkeypatch, tmp_path):
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    setting = Setting(engine="ray", address="local")
-    with pytest.raises(UsageError, match="starts no cluster"):
-        list(Batch(iter([]), question, setting, ray_engine(dispatcher, question, setting)))
 
 
 def test_what_the_list_fails_with_comes_out(machines, dispatcher, question, pictures):
@@ -305,6 +311,9 @@ class Errand:
 
     def stop(self):
         self.hand.stop()
+
+    def finish(self):
+        self.hand.finish()
 
     def share(self, calls):
         self.hand.share(calls)

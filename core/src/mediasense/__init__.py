@@ -3,7 +3,7 @@
     >>> import mediasense
     >>> mediasense.analyze("shot.png", "what is the error?", provider="groq").text
 
-Users call :func:`analyze`, :func:`analyze_async` and :func:`plan`; plugin authors import
+Users call :func:`analyze`, :func:`analyze_async`, :func:`batch` and :func:`plan`; plugin authors import
 :data:`hookimpl`, the records and the errors. Everything public is in this one name space.
 """
 
@@ -13,7 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mediasense.api import analyze, analyze_async, plan
+    from mediasense.api import analyze, analyze_async, batch, plan
+    from mediasense.batches.items import Failure
+    from mediasense.batches.records import Result
+    from mediasense.batches.run import Batch, Standing
     from mediasense.body import Base64, Body, json_body, new_slot, splice
     from mediasense.connection import Connection, connect, find_credential, is_loopback, shared
     from mediasense.errors import (
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
         MediaTooLarge,
         MissingCredentials,
         NoPlugins,
+        OutOfService,
         PermissionDenied,
         PluginError,
         ProviderConflict,
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
     from mediasense.media.frames import BLOCK_PIXELS, Frame, changed_blocks, sample_frames
     from mediasense.media.source import uri_kind
     from mediasense.names import MediaModality, Modality, OnProgress, OnText, Option, Resolution
+    from mediasense.ledger import Spent
+    from mediasense.pacing.lane import RateLimit
     from mediasense.planning import Plan
     from mediasense.providers import (
         Access,
@@ -76,6 +82,7 @@ if TYPE_CHECKING:
         Answer,
         AudioRequest,
         Box,
+        Fallback,
         ImageRequest,
         Media,
         Model,
@@ -99,6 +106,7 @@ __all__ = [
     "AudioRequest",
     "AuthenticationError",
     "Base64",
+    "Batch",
     "BatchFailed",
     "Body",
     "Box",
@@ -109,6 +117,8 @@ __all__ = [
     "ContentBlocked",
     "CorruptMedia",
     "Credentials",
+    "Failure",
+    "Fallback",
     "Frame",
     "FrameUsed",
     "ImageLimits",
@@ -131,6 +141,7 @@ __all__ = [
     "OnProgress",
     "OnText",
     "Option",
+    "OutOfService",
     "PermissionDenied",
     "Plan",
     "Planned",
@@ -140,13 +151,17 @@ __all__ = [
     "ProviderError",
     "ProviderUnavailable",
     "Question",
+    "RateLimit",
     "RateLimited",
     "Request",
     "RequestRejected",
     "RequestTooLarge",
     "Resolution",
+    "Result",
     "Segment",
     "ServerError",
+    "Spent",
+    "Standing",
     "Step",
     "StoreError",
     "TextLimits",
@@ -165,6 +180,7 @@ __all__ = [
     "VideoRequest",
     "analyze",
     "analyze_async",
+    "batch",
     "changed_blocks",
     "connect",
     "error_for_status",
@@ -200,6 +216,11 @@ _MODULES = (
     "planning",
     "run",
     "api",
+    "ledger",
+    "pacing.lane",
+    "batches.items",
+    "batches.records",
+    "batches.run",
 )
 
 

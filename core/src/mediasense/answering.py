@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mediasense.analysis import make_analysis
@@ -12,14 +12,15 @@ from mediasense.calls import Calls, Make
 from mediasense.choosing import Chooser
 from mediasense.desk import Desk
 from mediasense.errors import MediasenseError
-from mediasense.fallback import all_failed, curable, variants
+from mediasense.fallback import all_failed, goes_on, variants
 from mediasense.hooks import Hooks
 from mediasense.ledger import Ledger
 from mediasense.media.source import Source
 from mediasense.media.workspace import Workspace
 from mediasense.names import MediaModality, OnProgress, OnText
 from mediasense.run import Planned, Run
-from mediasense.types import Analysis, Question, Timings
+from mediasense.sums import cost_of, usage_of
+from mediasense.types import Analysis, Answer, Question, Timings
 
 if TYPE_CHECKING:
     from mediasense.memory import Memory
@@ -75,7 +76,10 @@ class Answering:
             MediasenseError: Of the class that fits the failure; that of the first provider, where
                 all failed.
         """
+        for other in asking.question.fallback:
+            self.chooser.provider(other.provider)  # a name that is wrong is told first
         shown = _Shown(asking.on_text)
+        tally = _Tally()
         asked = variants(asking.question)
         errors: list[MediasenseError] = []
         for number, question in enumerate(asked, 1):
@@ -84,15 +88,15 @@ class Answering:
                 asking, question=question, on_text=shown if asking.on_text is not None else None
             )
             try:
-                analysis = self._answered(variant, ledger, hopeful=hopeful)
+                analysis = self._answered(variant, ledger, tally, hopeful=hopeful)
             except MediasenseError as error:
                 errors.append(error)
-                if shown.begun or not hopeful or not curable(error):
+                if shown.begun or not hopeful or not goes_on(error, standing_in=number > 1):
                     break
             else:
                 told = tuple(f"{e.message}: {analysis.provider} answered instead" for e in errors)
                 analysis = replace(analysis, warnings=(*told, *analysis.warnings))
-                if not analysis.cached:  # the history has it already
+                if not analysis.cached or tally.answers:  # else the history has it already
                     self._note(asking, ledger, analysis)
                 return self._with_problems(analysis)
         failed = all_failed(errors, [question.provider or "it" for question in asked])
@@ -114,18 +118,19 @@ class Answering:
         problems = [store.problem for store in stores if store is not None and store.problem]
         return replace(analysis, warnings=(*analysis.warnings, *problems)) if problems else analysis
 
-    def _answered(self, asking: Asking, ledger: Ledger, *, hopeful: bool) -> Analysis:
-        started = time.perf_counter()
+    def _answered(
+        self, asking: Asking, ledger: Ledger, tally: _Tally, *, hopeful: bool
+    ) -> Analysis:
         memory = self._memory(asking)
         seen = memory.look(asking.sources) if memory else None
         if memory and seen and (kept := memory.recall(seen)):
-            return _told(kept, asking, started)
+            return _told(kept, asking, tally)
         with Workspace(asking.on_progress) as workspace:
             planned = self.plan(asking, workspace)
             if memory and not seen:
-                seen = memory.look_at(planned.media)
+                seen = memory.look_at(planned.media, asking.sources)
                 if seen and (kept := memory.recall(seen)):
-                    return _told(kept, asking, started)
+                    return _told(kept, asking, tally)
             run = Run(
                 planned,
                 asking.question,
@@ -141,15 +146,13 @@ class Answering:
                 workspace=workspace,
                 on_text=asking.on_text,
             )
+            tally.runs.append(run)
             done = run.run()
-        total = time.perf_counter() - started
-        waited = run.clock.seconds
-        timings = Timings(total=total, prepare=max(0.0, total - waited), provider=waited)
         analysis = make_analysis(
-            done, planned, asking.question, answers=run.answers, timings=timings
+            done, planned, asking.question, answers=tally.answers, timings=tally.timings()
         )
         if memory and seen and _repeatable(planned):
-            memory.keep(seen, asking.sources, analysis)
+            memory.keep(seen, analysis)
         return analysis
 
     def _memory(self, asking: Asking) -> Memory | None:
@@ -164,19 +167,42 @@ class Answering:
         return Memory(
             cache=cache,
             question=question,
-            asked=asked if listener is None else (*asked, listener),
+            asked=asked,
             plugins=self.hooks.plugin_names,
             rules=self.hooks.house_rules,
             expected=asking.expected,
+            listener=listener,
         )
 
 
-def _told(kept: Analysis, asking: Asking, started: float) -> Analysis:
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What came of all who were asked one question: also who failed was waited for, and paid."""
+
+    runs: list[Run] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def answers(self) -> list[Answer]:
+        return [answer for run in self.runs for answer in run.answers]
+
+    def timings(self) -> Timings:
+        total = time.perf_counter() - self.started
+        waited = sum(run.clock.seconds for run in self.runs)
+        return Timings(total=total, prepare=max(0.0, total - waited), provider=waited)
+
+
+def _told(kept: Analysis, asking: Asking, tally: _Tally) -> Analysis:
     """A kept answer, as one that was given just now."""
     if asking.on_text is not None:
         asking.on_text(kept.text)
-    total = time.perf_counter() - started
-    return replace(kept, timings=Timings(total=total, prepare=total, provider=0.0))
+    paid = tally.answers
+    return replace(
+        kept,
+        timings=tally.timings(),
+        usage=usage_of(paid) if paid else kept.usage,
+        cost=cost_of(paid),
+    )
 
 
 def _repeatable(planned: Planned) -> bool:

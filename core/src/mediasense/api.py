@@ -5,18 +5,31 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from mediasense import runtime
 from mediasense.media.source import Source
-from mediasense.names import MediaModality, OnProgress, OnText, Resolution, Subtitles
+from mediasense.names import (
+    CacheUse,
+    MediaModality,
+    OnError,
+    OnProgress,
+    OnText,
+    Resolution,
+    Subtitles,
+)
 from mediasense.providers import Access
 from mediasense.run import Planned
-from mediasense.types import Analysis, Question
+from mediasense.types import Analysis, Fallback, Question
+
+if TYPE_CHECKING:
+    from mediasense.batches.run import Batch
+    from mediasense.pacing.lane import RateLimit
 
 Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 def analyze(
@@ -51,6 +64,9 @@ def analyze(
     min_confidence: float | None = None,
     timed: bool = False,
     jobs: int = 4,
+    cache: CacheUse = "use",
+    fallback: Sequence[Fallback | str] = (),
+    max_cost: float | None = None,
     allow_private: bool = False,
     max_download: int = 2_000_000_000,
     on_text: OnText | None = None,
@@ -92,6 +108,10 @@ def analyze(
         min_confidence: Leave out what was heard with less, 0 to 1, where the service tells.
         timed: Whether ``Analysis.segments`` is wanted; refused where nobody tells times.
         jobs: How many calls may be under way at once.
+        cache: ``"use"`` takes an answer that was kept, ``"refresh"`` asks anew and keeps the
+            answer, ``"off"`` does neither.
+        fallback: Who is asked where the provider fails in a way that somebody else could cure.
+        max_cost: US dollars: the call that could pass it is not made.
         allow_private: Allow links to this machine and to private networks.
         max_download: Bytes of a download at most.
         on_text: Called with each piece of the answer as it arrives, where the provider streams.
@@ -135,6 +155,9 @@ def analyze(
         min_confidence=min_confidence,
         timed=timed,
         jobs=jobs,
+        cache=cache,
+        fallback=tuple(Fallback(provider=f) if isinstance(f, str) else f for f in fallback),
+        max_cost=max_cost,
         allow_private=allow_private,
         max_download=max_download,
     )
@@ -171,6 +194,69 @@ def plan(
     )
 
 
+def batch(
+    sources: Iterable[Source | Sequence[Source] | Mapping[str, object]],
+    question: Question | str | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    jobs: int = 8,
+    on_error: OnError = "skip",
+    retry_failed: bool = False,
+    limits: Mapping[str, RateLimit] | None = None,
+    engine: Literal["threads", "ray"] = "threads",
+    address: str | None = None,
+) -> Batch:
+    """Ask about many files; what comes back is iterated over for the results, as they come.
+
+    Args:
+        sources: Paths, links, bytes, sequences of images that are asked about together, or mappings
+            like rows of a manifest (``source``, ``id``, ``prompt``, ``schema``, ``modality``,
+            ``start``, ``end``, ``language``). Any iterable: it is read as fast as it is worked off.
+            A path that is a folder is walked.
+        question: What is asked, of whom and how; a text is the prompt alone. Its ``max_cost`` and
+            ``fallback`` count for the batch; its ``jobs`` does not.
+        out: The results file, a line of JSON for each item, with its journal beside it: the same
+            call goes on where it stopped, and gives what is answered already first. Without it
+            nothing of the batch is kept.
+        jobs: How many calls are under way at once.
+        on_error: ``skip`` keeps a failure and goes on, ``stop`` ends the batch after the first,
+            ``retry`` tries what may pass twice more when all else is done.
+        retry_failed: Ask only about what failed, or was cut short, in an earlier run.
+        limits: Requests and tokens a minute by the name of the provider; ``""`` is any other.
+        engine: Who does the work: threads of this process, or a Ray cluster.
+        address: Of the cluster.
+
+    Returns:
+        The batch: iterate over it for each :class:`Result`; ``standing()`` says how far it is, and
+        ``problem`` why it ended before its list did.
+
+    Raises:
+        UsageError: An option is wrong.
+    """
+    from mediasense.batches.engines import engine_for
+    from mediasense.batches.run import CLAIMED_AT_ONCE, Batch, Setting
+    from mediasense.batches.sources import items_of
+
+    asked = question if isinstance(question, Question) else Question(prompt=question)
+    setting = Setting(
+        out=None if out is None else Path(out),
+        jobs=jobs,
+        on_error=on_error,
+        retry_failed=retry_failed,
+        limits=limits or {},
+        engine=engine,
+        address=address,
+    )
+    return Batch(
+        items_of(sources),
+        asked,
+        setting,
+        engine_for(runtime.dispatcher(), asked, setting),
+        # Of an iterator nobody knows when it gives the next one.
+        at_once=CLAIMED_AT_ONCE if isinstance(sources, Sized) else 1,
+    )
+
+
 def _sources(source: Source | Sequence[Source]) -> tuple[Source, ...]:
     if isinstance(source, str | bytes | os.PathLike):
         return (source,)
@@ -178,10 +264,10 @@ def _sources(source: Source | Sequence[Source]) -> tuple[Source, ...]:
 
 
 def _in_thread(
-    function: Callable[Parameters, Result],
-) -> Callable[Parameters, Awaitable[Result]]:
+    function: Callable[Parameters, Returned],
+) -> Callable[Parameters, Awaitable[Returned]]:
     @functools.wraps(function)
-    async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
         import asyncio
 
         return await asyncio.to_thread(function, *args, **kwargs)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mediasense.connection import base_url_of
+from mediasense.errors import MediasenseError
 from mediasense.estimates import most_tokens
 from mediasense.ledger import Ledger
 from mediasense.names import OnText
@@ -52,21 +53,24 @@ class Calls:
             BudgetExceeded: It could cost more than is allowed.
             MediasenseError: Of the class that fits the failure.
         """
-        key = self.memory.call_key(request) if keep and self.memory else None
-        if key is None or self.memory is None:
+        memory = self.memory if keep else None
+        seen = memory.look_into(request) if memory else None
+        if memory is None or seen is None:
             return self._made(request, on_text)
-        kept = self.memory.recall_call(key)
+        kept = memory.recall_call(seen)
         if kept is not None:
             if on_text is not None:
                 on_text(kept.text)
             return kept
         answer = self._made(request, on_text)
-        self.memory.keep_call(key, request, answer)
+        memory.keep_call(seen, request, answer)
         return answer
 
     def _made(self, request: Request, on_text: OnText | None) -> Answer:
         with self.ledger.paying(request) as entry:
-            return entry.answered(self._paced(request, on_text))
+            answer = entry.answered(self._paced(request, on_text))
+        # A plugin that says so would have its tokens left out.
+        return replace(answer, cached=False) if answer.cached else answer
 
     def _paced(self, request: Request, on_text: OnText | None) -> Answer:
         def make() -> Answer:
@@ -86,7 +90,11 @@ class Calls:
 
 def lane_of(request: Request) -> str:
     """What rate limits and outages belong to: a provider at an address."""
-    return f"{request.provider.name} {base_url_of(request.provider, request.access)}".strip()
+    try:
+        url = base_url_of(request.provider, request.access)
+    except MediasenseError:  # a rule of the house may mend it, or it fails where it is used
+        url = ""
+    return f"{request.provider.name} {url}".strip()
 
 
 def _tokens(answer: Answer) -> int | None:

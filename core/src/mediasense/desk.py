@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mediasense.ledger import Budget, Ledger, Purse
+from mediasense.budget import Budget, Purse
+from mediasense.ledger import Ledger
 from mediasense.planning.prices import NO_PRICES, Prices
 from mediasense.types import Question
 

@@ -165,7 +165,7 @@ class Dispatcher:
         return self._chooser.provider(name)
 
     def _planned(
-        self, asking: Asking, workspace: Workspace, prices: Prices = NO_PRICES
+        self, asking: Asking, workspace: Workspace, prices: Prices | None = None
     ) -> Planned:
         question, expected = asking.question, asking.expected
         named = self._chooser.named(question)

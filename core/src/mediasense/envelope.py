@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache, partial
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from mediasense.steps import FrameUsed, LeftOut, Step
 from mediasense.types import Analysis, Box, Media, Segment, TextLine, Timings, Usage
@@ -62,32 +64,24 @@ def from_plain(envelope: Mapping[str, Any]) -> Analysis:
     try:
         if envelope["version"] != VERSION:
             raise ValueError(f"an envelope of version {envelope['version']}")
-        usage = envelope["usage"]
-        return Analysis(
-            text=envelope["text"],
-            provider=envelope["provider"],
-            model=envelope["model"],
-            strategy=envelope["strategy"],
-            timings=_record(Timings, envelope["timings"]),
-            media=tuple(_media(facts) for facts in envelope["media"]),
-            usage=_record(Usage, usage) if usage else None,
-            data=envelope["data"],
-            finish_reason=envelope["finish_reason"],
-            segments=tuple(_record(Segment, item) for item in envelope["segments"]),
-            lines=tuple(
-                _record(TextLine, {**item, "box": _record(Box, item["box"])})
-                for item in envelope["lines"]
-            ),
-            language=envelope["language"],
-            warnings=tuple(envelope["warnings"]),
-            steps=tuple(_with_channels(Step, item) for item in envelope["steps"]),
-            frames=tuple(_record(FrameUsed, item) for item in envelope["frames"]),
-            left_out=tuple(_with_channels(LeftOut, item) for item in envelope["left_out"]),
-            cost=envelope["cost"],
-            cached=envelope["cached"],
-        )
+        media = [_media(facts) for facts in envelope["media"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no envelope of an answer: {error}") from None
+    return record_of(Analysis, {**envelope, "media": media})
+
+
+def record_of(kind: type[Record], found: object) -> Record:
+    """A record read from plain data; fields that are missing have their defaults.
+
+    Args:
+        kind: The dataclass it is one of.
+        found: What JSON makes of such a record.
+
+    Raises:
+        ValueError: It is none: a field has a value of another type, or a needed one is missing.
+    """
+    reader: Callable[[object], Record] = _reader(cast("Hashable", kind))
+    return reader(found)
 
 
 def dumps(value: object) -> str:
@@ -126,17 +120,18 @@ def media_facts(media: Media) -> dict[str, object]:
     }
 
 
-def _media(facts: Mapping[str, Any]) -> Media:
-    return Media(
-        modality=facts["modality"],
-        mime_type=facts["mime_type"] or "",
-        size=facts["size"],
-        width=facts["width"],
-        height=facts["height"],
-        seconds=facts["seconds"],
-        has_sound=facts["has_sound"],
-        name=facts["source"] or "",
-    )
+def _media(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a :class:`Media` that :func:`media_facts` told."""
+    return {
+        "modality": facts["modality"],
+        "mime_type": facts["mime_type"] or "",
+        "size": facts["size"],
+        "width": facts["width"],
+        "height": facts["height"],
+        "seconds": facts["seconds"],
+        "has_sound": facts["has_sound"],
+        "name": facts["source"] or "",
+    }
 
 
 _NAMES: dict[type[Any], tuple[str, ...]] = {
@@ -150,13 +145,61 @@ def _plain(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in _NAMES[type(record)]}
 
 
-def _record(kind: type[Record], found: Mapping[str, Any]) -> Record:
-    """A record of a kind; fields that are new since then have their defaults."""
-    return kind(**{name: found[name] for name in _NAMES[kind] if name in found})
+# --- reading: what is kept in a file may have been written by anybody -----------------------------
 
 
-def _with_channels(kind: type[Record], found: Mapping[str, Any]) -> Record:
-    return _record(kind, {**found, "channels": tuple(found["channels"])})
+@cache
+def _reader(hint: Any) -> Callable[[object], Any]:
+    """What reads a value of a type; it raises :class:`ValueError` for one of another type."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _record_reader(hint)
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        return partial(_read_tuple, _reader(inner[0]))
+    if origin in (Union, UnionType) and len(inner) == 2 and inner[1] is NoneType:
+        return partial(_read_optional, _reader(inner[0]))
+    return partial(_read_plain, _kinds(hint))
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    # Words may be newer ones than are known here, and services write 1.0 for 1.
+    if get_origin(hint) is Literal:
+        return (str,)
+    if hint in (int, float):
+        return (int, float)
+    return (hint,) if isinstance(hint, type) else ()
+
+
+def _read_plain(kinds: tuple[type, ...], value: object) -> object:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds[0] in (int, float)):
+        raise ValueError(f"{value!r:.40} is no {' or '.join(kind.__name__ for kind in kinds)}")
+    return value
+
+
+def _read_optional(reader: Callable[[object], Any], value: object) -> Any:
+    return None if value is None else reader(value)
+
+
+def _read_tuple(reader: Callable[[object], Any], value: object) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r:.40} is no list")
+    return tuple(map(reader, value))
+
+
+def _record_reader(kind: type[Any]) -> Callable[[object], Any]:
+    hints = get_type_hints(kind)
+    readers = {field.name: _reader(hints[field.name]) for field in fields(kind)}
+
+    def read(found: object) -> Any:
+        if not isinstance(found, Mapping):
+            raise ValueError(f"{found!r:.40} is no {kind.__name__}")
+        known = {name: reader(found[name]) for name, reader in readers.items() if name in found}
+        try:
+            return kind(**known)
+        except TypeError as error:
+            raise ValueError(f"no {kind.__name__}: {error}") from None
+
+    return read
 
 
 def _without_strange_numbers(value: object) -> object:

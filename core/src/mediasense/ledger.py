@@ -1,15 +1,15 @@
-"""What calls cost, and the limit that they must not pass."""
+"""What calls come to, each held to the limit of cost before it is made."""
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
-from mediasense.errors import BudgetExceeded, UsageError
+from mediasense.budget import Budget, Purse, Room
+from mediasense.errors import BudgetExceeded
 from mediasense.estimates import most_tokens
 from mediasense.providers import Provider
 from mediasense.types import Answer, AudioRequest, Request, Usage, VideoRequest
@@ -17,14 +17,14 @@ from mediasense.types import Answer, AudioRequest, Request, Usage, VideoRequest
 if TYPE_CHECKING:
     from mediasense.planning.prices import Prices
 
+__all__ = ["Budget", "Entry", "Ledger", "Purse", "Room", "Spent"]
+
 _MOST_COST = 10_000.0
 """US dollars: a call that is said to have cost more is not believed."""
-_PARTS = 1_000_000_000_000
+_MOST_TOKENS = 1_000_000_000
+"""Of one call: a count above is not believed."""
 _PATIENCE = 0.2
 """Seconds of waiting in one piece, so that Ctrl-C is heard."""
-
-Room = Literal["held", "wait", "none"]
-"""Whether a call may be made: it is paid for, or others must end first, or it never may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,113 +52,6 @@ class Spent:
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
         )
-
-
-# --- the limit -----------------------------------------------------------------------------------
-
-
-class Purse(Protocol):
-    """A limit of cost, and what of it is left; :class:`Budget` is the one of this process."""
-
-    @property
-    def limit(self) -> float | None:
-        """US dollars that may be spent; ``None`` for no limit."""
-
-    @property
-    def spent(self) -> float:
-        """US dollars that were spent."""
-
-    def reserve(self, estimate: float, patience: float = 0.0) -> Room:
-        """Put money aside for a call.
-
-        Args:
-            estimate: US dollars that it could cost.
-            patience: Seconds to wait for others to settle: ``wait`` is said no sooner, for it is
-                asked again at once.
-        """
-
-    def settle(self, reserved: float, cost: float) -> None:
-        """Give back what was put aside, and pay.
-
-        Args:
-            reserved: What was reserved.
-            cost: US dollars that the call came to.
-        """
-
-
-class Budget:
-    """A limit of cost that any number of threads share. All numbers are plain, in US dollars.
-
-    Sums are kept in whole parts of a dollar, so that three times 0.1 is no more than 0.3.
-
-    Args:
-        limit: What may be spent; ``None`` for no limit.
-        spent: What was spent before.
-
-    Raises:
-        UsageError: The limit is no amount of money.
-    """
-
-    def __init__(self, limit: float | None = None, spent: float = 0.0) -> None:
-        if limit is not None and not 0 <= limit < math.inf:
-            raise UsageError(
-                f"a limit of cost of {limit:g} is no amount of dollars",
-                hint="give --max-cost DOLLARS",
-            )
-        self._limit = limit
-        self._spent = _parts(spent)
-        self._reserved = 0
-        self._settled = threading.Condition()
-
-    @property
-    def limit(self) -> float | None:
-        """US dollars that may be spent; ``None`` for no limit."""
-        return self._limit
-
-    @property
-    def spent(self) -> float:
-        """US dollars that were spent, before and since."""
-        with self._settled:
-            return self._spent / _PARTS
-
-    @property
-    def reserved(self) -> float:
-        """US dollars that calls under way could cost."""
-        with self._settled:
-            return self._reserved / _PARTS
-
-    def reserve(self, estimate: float, patience: float = 0.0) -> Room:
-        """See :meth:`Purse.reserve`."""
-        with self._settled:
-            room = self._room(_parts(estimate))
-            if room == "wait" and patience > 0 and self._settled.wait(patience):
-                room = self._room(_parts(estimate))
-            if room == "held":
-                self._reserved += _parts(estimate)
-            return room
-
-    def settle(self, reserved: float, cost: float) -> None:
-        """See :meth:`Purse.settle`."""
-        with self._settled:
-            self._reserved -= _parts(reserved)
-            self._spent += _parts(cost)
-            self._settled.notify_all()
-
-    def _room(self, parts: int) -> Room:
-        # What costs nothing passes no limit, not even one that is passed already.
-        if self._limit is None or parts == 0:
-            return "held"
-        left = _parts(self._limit) - self._spent - parts
-        if left >= self._reserved:
-            return "held"
-        return "wait" if left >= 0 else "none"
-
-
-def _parts(dollars: float) -> int:
-    return round(dollars * _PARTS)
-
-
-# --- the calls -----------------------------------------------------------------------------------
 
 
 class Ledger:
@@ -229,7 +122,10 @@ class Ledger:
         return most
 
     def _most(self, request: Request) -> float | None:
-        """US dollars that a call could cost."""
+        """US dollars that a call could cost.
+
+        Some services write into their cache what they are sent, unasked, and charge more for it.
+        """
         most = most_tokens(request)
         usage = Usage(
             input_tokens=most.input_tokens,
@@ -237,7 +133,10 @@ class Ledger:
             audio_tokens=most.audio_tokens,
             seconds=most.seconds,
         )
-        return self._prices.charge(_paid(request), request.model, usage)
+        written = replace(usage, cache_write_tokens=most.input_tokens - most.audio_tokens)
+        charge, paid = self._prices.charge, _paid(request)
+        plain = charge(paid, request.model, usage)
+        return None if plain is None else max(plain, charge(paid, request.model, written) or 0.0)
 
     def _cost(self, request: Request, answer: Answer) -> float | None:
         if (said := _believed(answer.cost)) is not None:
@@ -258,8 +157,8 @@ class Ledger:
             calls=1,
             cost=answer.cost or 0.0,
             unpriced=int(answer.cost is None),
-            input_tokens=usage.input_tokens or 0,
-            output_tokens=usage.output_tokens or 0,
+            input_tokens=_counted(usage.input_tokens),
+            output_tokens=_counted(usage.output_tokens),
         )
         with self._lock:
             self._spent[name] = self._spent.get(name, Spent()) + one
@@ -312,6 +211,11 @@ def _believed(cost: object) -> float | None:
     if isinstance(cost, bool) or not isinstance(cost, int | float):
         return None
     return float(cost) if 0 <= cost <= _MOST_COST else None
+
+
+def _counted(tokens: object) -> int:
+    """Tokens that can be added up; plugins hand on whatever services say."""
+    return tokens if isinstance(tokens, int) and 0 <= tokens <= _MOST_TOKENS else 0
 
 
 def _named(request: Request) -> str:

@@ -14,35 +14,32 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mediasense.connection import base_url_of
-from mediasense.envelope import from_plain, to_plain
+from mediasense.envelope import from_plain, record_of, to_plain
 from mediasense.errors import MediasenseError
 from mediasense.media.inspecting import display_name
 from mediasense.media.source import Source, plain_path
 from mediasense.names import MediaModality
 from mediasense.planning import PLAN_VERSION
-from mediasense.providers import Provider
+from mediasense.providers import Access, Provider
 from mediasense.types import (
     Analysis,
     Answer,
-    Box,
     Media,
     Question,
     Request,
-    Segment,
-    TextLine,
     Timings,
     Usage,
 )
 
 if TYPE_CHECKING:
-    from mediasense.store.cache import Cache
+    from mediasense.store.cache import Cache, Kind
     from mediasense.store.later import LaterCache
 
 _BLOCK = 1 << 20
@@ -87,19 +84,23 @@ _NOT_SHAPING = (
 assert {field.name for field in fields(Question)} == {*_SHAPING, *_NOT_SHAPING}
 
 
+State = tuple[int, ...]
+"""Of a file: what is another after it was written."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Sources as they were when they were looked at.
+    """What is asked about, as it was when it was looked at.
 
     Attributes:
-        key: Of the answer to the question about them.
-        states: Of each file: size, time and identity; ``None`` for bytes.
-        names: What the user calls them, fit to be printed.
+        key: Of the answer to the question about it.
+        files: Those that must not have changed when the answer is kept.
+        names: What the user calls each, fit to be printed.
     """
 
     key: str
-    states: tuple[tuple[int, ...] | None, ...]
-    names: tuple[str, ...]
+    files: tuple[tuple[Path, State], ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,11 @@ class Memory:
     Attributes:
         cache: Where answers are kept.
         question: What is asked.
-        asked: Who may be asked, in order, and who writes down sound.
+        asked: Who may be asked, in order.
         plugins: The plugin, with its version, of each provider by name.
         rules: The rules of the house.
         expected: The kind of media they must be.
+        listener: Who writes down sound, where somebody is named for it.
     """
 
     cache: Cache | LaterCache
@@ -121,34 +123,45 @@ class Memory:
     plugins: Mapping[str, str]
     rules: tuple[str, ...]
     expected: MediaModality | None
+    listener: Provider | None = None
+    _digests: dict[tuple[Path, State], str] = field(default_factory=dict, repr=False, compare=False)
+
+    # --- whole answers ---------------------------------------------------------------------------
 
     def look(self, sources: Sequence[Source]) -> Seen | None:
         """Read the sources, if all of them are files or bytes; links are not known by name."""
         digests: list[str] = []
-        states: list[tuple[int, ...] | None] = []
+        files: list[tuple[Path, State]] = []
         names: list[str] = []
         for source in sources:
             if isinstance(source, bytes):
                 digests.append(hashlib.sha256(source).hexdigest())
-                states.append(None)
                 names.append("the data")
                 continue
             path = plain_path(source)
-            found = _digest(path) if path is not None else None
-            if path is None or found is None:
+            state = _state(path) if path is not None else None
+            digest = self._digest(path, state) if path is not None and state is not None else None
+            if path is None or state is None or digest is None:
                 return None
-            digests.append(found[0])
-            states.append(found[1])
+            digests.append(digest)
+            files.append((path, state))
             names.append(display_name(path))
-        return Seen(key=self._key(digests), states=tuple(states), names=tuple(names))
+        return Seen(key=self._key(digests), files=tuple(files), names=tuple(names))
 
-    def look_at(self, media: Sequence[Media]) -> Seen | None:
-        """The same for media that were fetched; nothing is known of links that are passed on."""
+    def look_at(self, media: Sequence[Media], sources: Sequence[Source]) -> Seen | None:
+        """The same where some were fetched; nothing is known of links that are passed on.
+
+        Args:
+            media: What became of the sources.
+            sources: Of which those that are files may change meanwhile.
+        """
         if any(item.uri is not None for item in media):
             return None
-        digests = [_digest_of(item) for item in media]
+        paths = [path for source in sources if (path := plain_path(source)) is not None]
+        files = [(path, state) for path in paths if (state := _state(path)) is not None]
+        digests = [self._digest_of(item) for item in media]
         names = tuple(item.name for item in media)
-        return Seen(key=self._key(digests), states=(None,) * len(media), names=names)
+        return Seen(key=self._key(digests), files=tuple(files), names=names)
 
     def recall(self, seen: Seen) -> Analysis | None:
         """The answer, if it was given before."""
@@ -163,70 +176,82 @@ class Memory:
             return None
         if len(analysis.media) != len(seen.names):
             return None
-        media = tuple(
-            replace(item, name=name)
-            for item, name in zip(analysis.media, seen.names, strict=True)
-        )
-        used = Usage(input_tokens=0, output_tokens=0)
-        nothing = Timings(total=0.0, prepare=0.0, provider=0.0)
         return replace(
-            analysis, media=media, usage=used, timings=nothing, cost=0.0, cached=True
+            _renamed(analysis, seen.names),
+            usage=Usage(input_tokens=0, output_tokens=0),
+            timings=Timings(total=0.0, prepare=0.0, provider=0.0),
+            cost=0.0,
+            cached=True,
         )
 
-    def keep(self, seen: Seen, sources: Sequence[Source], analysis: Analysis) -> None:
-        """Keep an answer, unless a file changed meanwhile, or nobody knows which model answered."""
-        for source, state in zip(sources, seen.states, strict=False):
-            if state is not None and _state(plain_path(source)) != state:
-                return
-        text = json.dumps(to_plain(analysis))
-        self.cache.put(seen.key, "analysis", text, provider=analysis.provider)
+    def keep(self, seen: Seen, analysis: Analysis) -> None:
+        """Keep an answer, unless a file changed meanwhile."""
+        self._put(seen, "analysis", lambda: to_plain(analysis), analysis.provider)
 
-    def recall_call(self, key: str) -> Answer | None:
-        """The answer to one call, if it was made before."""
-        if self.question.cache != "use":
-            return None
-        text = self.cache.get(key)
-        if text is None:
-            return None
-        try:
-            return replace(_answer(json.loads(text)), cost=0.0, cached=True)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return None
+    # --- single calls ----------------------------------------------------------------------------
 
-    def keep_call(self, key: str, request: Request, answer: Answer) -> None:
-        """Keep the answer to one call."""
-        plain = {name: getattr(answer, name) for name in _ANSWER}
-        plain["usage"] = _flat(answer.usage) if answer.usage else None
-        plain["segments"] = [_flat(segment) for segment in answer.segments]
-        plain["lines"] = [{**_flat(line), "box": _flat(line.box)} for line in answer.lines]
-        self.cache.put(key, "call", json.dumps(plain), provider=request.provider.name)
-
-    def call_key(self, request: Request) -> str | None:
+    def look_into(self, request: Request) -> Seen | None:
         """What a call is known by; ``None`` where nobody can say what would answer it again."""
         if request.model is None and request.provider.kind != "device":
             return None  # the server answers with whatever model it has loaded
+        if getattr(request, "json_schema", None) is not None:
+            return None  # an answer that does not fit the schema would fail every time
         media = getattr(request, "images", None) or [
             getattr(request, name) for name in ("video", "audio") if hasattr(request, name)
         ]
         if any(item.uri is not None for item in media):
             return None  # what a link leads to may change
-        told = [(item.mime_type, item.timestamp, _digest_of(item)) for item in media]
+        paths = [item.path for item in media if item.data is None]
+        files = [(path, state) for path in paths if path and (state := _state(path)) is not None]
+        told = [(item.mime_type, item.timestamp, self._digest_of(item)) for item in media]
         options = [
-            (field.name, getattr(request, field.name))
+            (field.name, _plain(getattr(request, field.name)))
             for field in fields(request)
             if field.name not in _NOT_IN_CALLS
         ]
-        asked = self._place(request.provider), request.access.base_url
-        return _hashed("call", type(request).__name__, asked, self.rules, options, told)
+        asked = self._place(request.provider, request.access)
+        key = _hashed("call", type(request).__name__, asked, self.rules, options, told)
+        return Seen(key=key, files=tuple(files))
+
+    def recall_call(self, seen: Seen) -> Answer | None:
+        """The answer to one call, if it was made before."""
+        if self.question.cache != "use":
+            return None
+        text = self.cache.get(seen.key)
+        if text is None:
+            return None
+        try:
+            answer = record_of(Answer, json.loads(text))
+        except (ValueError, RecursionError):
+            return None
+        return replace(answer, cost=0.0, cached=True)
+
+    def keep_call(self, seen: Seen, request: Request, answer: Answer) -> None:
+        """Keep the answer to one call, unless a file that was sent changed meanwhile."""
+        self._put(seen, "call", lambda: asdict(answer), request.provider.name)
+
+    # --- both ------------------------------------------------------------------------------------
+
+    def _put(self, seen: Seen, kind: Kind, plain: Callable[[], object], provider: str) -> None:
+        if any(_state(path) != state for path, state in seen.files):
+            return
+        try:
+            text = json.dumps(plain())
+        except (TypeError, ValueError, AttributeError, RecursionError):
+            return  # a plugin's answer that is no plain data is worth no less for that
+        self.cache.put(seen.key, kind, text, provider=provider)
 
     def _key(self, digests: Sequence[str]) -> str:
-        asked = [(_told(provider), self._place(provider)) for provider in self.asked]
+        access = self.question.access
+        asked = [(_told(provider), self._place(provider, access)) for provider in self.asked]
+        if (ear := self.listener) is not None:
+            # The question's way of reaching a provider is not meant for this one.
+            asked.append((_told(ear), self._place(ear, Access())))
         shape = _shape(self.question)
         return _hashed("analysis", shape, asked, self.rules, self.expected, digests)
 
-    def _place(self, provider: Provider) -> tuple[str | None, ...]:
+    def _place(self, provider: Provider, access: Access) -> tuple[str | None, ...]:
         """Where a provider is reached, and by which plugin."""
-        access = self.question.access
         try:
             url = base_url_of(provider, access)
         except MediasenseError as error:  # found to be wrong when it is used, if it is
@@ -234,10 +259,33 @@ class Memory:
         plugin = self.plugins[provider.name]
         return provider.name, plugin, url, access.project, access.location, access.api_version
 
+    def _digest(self, path: Path, state: State) -> str | None:
+        """A file's digest; ``None`` where it cannot be read. A large one is not read twice."""
+        known = self._digests.get((path, state))
+        if known is None:
+            try:
+                with path.open("rb") as file:
+                    known = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError:
+                return None
+            self._digests[path, state] = known
+        return known
 
-_ANSWER = tuple(
-    field.name for field in fields(Answer) if field.name not in ("cost", "cached")
-)
+    def _digest_of(self, media: Media) -> str:
+        if media.data is not None:
+            return hashlib.sha256(media.data).hexdigest()
+        state = _state(media.path)
+        if media.path is not None and state is not None:
+            found = self._digest(media.path, state)
+            if found is not None:
+                return found
+        digest = hashlib.sha256()
+        with media.open() as file:  # says what is wrong with it
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        return digest.hexdigest()
+
+
 _NOT_IN_CALLS = ("provider", "access", "timeout", "retries", "images", "video", "audio")
 
 
@@ -248,7 +296,14 @@ def _told(provider: Provider) -> str:
 
 @lru_cache(maxsize=64)
 def _shape(question: Question) -> str:
-    return _hashed([(name, getattr(question, name)) for name in _SHAPING])
+    return _hashed([(name, _plain(getattr(question, name))) for name in _SHAPING])
+
+
+def _plain(value: object) -> object:
+    """Numbers that are equal are one: 5 seconds are 5.0 seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) + 0.0
+    return value
 
 
 def _hashed(*parts: object) -> str:
@@ -256,19 +311,7 @@ def _hashed(*parts: object) -> str:
     return hashlib.sha256(repr((_FORMAT, PLAN_VERSION, *parts)).encode()).hexdigest()
 
 
-def _digest(path: Path) -> tuple[str, tuple[int, ...]] | None:
-    """A file's digest, and its state before it was read; ``None`` where it cannot be read."""
-    state = _state(path)
-    if state is None:
-        return None
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest(), state
-    except OSError:
-        return None
-
-
-def _state(path: Path | None) -> tuple[int, ...] | None:
+def _state(path: Path | None) -> State | None:
     try:
         found = path.stat() if path is not None else None
     except (OSError, ValueError):
@@ -276,32 +319,18 @@ def _state(path: Path | None) -> tuple[int, ...] | None:
     # A pipe would wait for somebody to write into it.
     if found is None or not stat.S_ISREG(found.st_mode):
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev
+    # Programs set the time of writing back; that of the last change they cannot.
+    times = found.st_mtime_ns, found.st_ctime_ns
+    return found.st_size, *times, found.st_ino, found.st_dev
 
 
-def _digest_of(media: Media) -> str:
-    if media.data is not None:
-        return hashlib.sha256(media.data).hexdigest()
-    digest = hashlib.sha256()
-    with media.open() as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _flat(record: Any) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
-
-
-def _answer(plain: dict[str, Any]) -> Answer:
-    usage = plain["usage"]
-    return Answer(
-        text=plain["text"],
-        model=plain["model"],
-        usage=Usage(**usage) if usage else None,
-        finish_reason=plain["finish_reason"],
-        segments=tuple(Segment(**segment) for segment in plain["segments"]),
-        lines=tuple(TextLine(**{**line, "box": Box(**line["box"])}) for line in plain["lines"]),
-        language=plain["language"],
-        warnings=tuple(plain["warnings"]),
-    )
+def _renamed(analysis: Analysis, names: Sequence[str]) -> Analysis:
+    """The answer about files that had other names then; warnings begin with the name they mean."""
+    warnings = list(analysis.warnings)
+    for item, name in zip(analysis.media, names, strict=True):
+        begins = f"{item.name}: "
+        for number, warning in enumerate(warnings):
+            if item.name and warning.startswith(begins):
+                warnings[number] = f"{name}: {warning.removeprefix(begins)}"
+    media = [replace(item, name=name) for item, name in zip(analysis.media, names, strict=True)]
+    return replace(analysis, media=tuple(media), warnings=tuple(warnings))

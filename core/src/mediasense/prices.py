@@ -25,14 +25,15 @@ _MODALITIES = ("image", "video", "audio")
 _ALWAYS = {"input_mtok", "output_mtok", "audio_hours", "requests_kcount"}
 _COUNTED = _ALWAYS | {
     "cache_read_mtok",
+    "cache_write_mtok",
     "output_reasoning_mtok",
     *(f"input_{name}_mtok" for name in _MODALITIES),
     *(f"cache_{name}_read_mtok" for name in _MODALITIES),
 }
 # Prices of what no request of ours ever asks for: tools, answers that are no text, and a cache that
-# is written on demand. Any other price is one of something that happened, and was not counted.
+# keeps for a time that is asked for. Any other price is one of something that happened, and was not
+# counted.
 _NEVER_ASKED_FOR = {
-    "cache_write_mtok",
     "cache_write_5m_mtok",
     "cache_write_1h_mtok",
     "code_executions_kcount",
@@ -86,7 +87,9 @@ class KeptPrices:
         """US dollars for what a service says it counted; ``None`` is unknown.
 
         Of input that was cached and is sound, the list asks how much was both. No service tells,
-        so as little of the sound as possible is taken to be cached: never too cheap.
+        so as little of the sound as possible is taken to be cached: never too cheap. What is
+        written into the cache is taken to be no sound; where some of it must be, the cost is
+        unknown.
 
         Args:
             provider: Who is paid; known by its base URL, else by its hosts.
@@ -121,7 +124,7 @@ def _is_free(provider: Provider, names: tuple[str | None, ...]) -> bool:
     known = [name for name in names if name is not None]
     if not known:
         return not relayed
-    return not any(fnmatchcase(name, pattern) for name in known for pattern in relayed)
+    return not any(fnmatchcase(name.lower(), pattern) for name in known for pattern in relayed)
 
 
 def _is_here(url: str | None) -> bool:
@@ -215,6 +218,8 @@ def _parts_of_input(usage: Usage, priced: set[str]) -> dict[str, float]:
         if f"input_{name}_mtok" in priced and (count := getattr(usage, f"{name}_tokens"))
     }
     counts: dict[str, float] = {f"input_{name}_tokens": count for name, count in parts.items()}
+    if usage.cache_write_tokens and "cache_write_mtok" in priced:
+        counts["cache_write_tokens"] = usage.cache_write_tokens
     cached = usage.cached_tokens
     if not cached or "cache_read_mtok" not in priced:
         return counts

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mediasense.envelope import dumps_line, to_plain
 from mediasense.errors import MediasenseError
-from mediasense.ledger import Ledger, Spent
+from mediasense.ledger import Ledger
 from mediasense.media.inspecting import display_name
 from mediasense.media.source import Source, plain_path
-from mediasense.store.history import Entry, PaidCall
+from mediasense.store.history import Entry, Paid
 from mediasense.types import Analysis, Question
 
 
@@ -26,10 +26,8 @@ def entry_of(
         ledger: What its calls came to.
         end: The answer, or why there is none.
     """
-    calls = tuple(
-        call
-        for provider, spent in ledger.spent_by().items()
-        for call in _paid(provider, end, spent)
+    paid = tuple(
+        Paid(provider=provider, spent=spent) for provider, spent in ledger.spent_by().items()
     )
     if isinstance(end, MediasenseError):
         return Entry(
@@ -40,7 +38,7 @@ def entry_of(
             provider=question.provider or "",
             model=question.model or "",
             strategy="",
-            calls=calls,
+            paid=paid,
             failure=str(end),
         )
     return Entry(
@@ -51,36 +49,9 @@ def entry_of(
         provider=end.provider,
         model=end.model,
         strategy=end.strategy,
-        cached=end.cached,
         envelope=dumps_line(to_plain(end)),
-        calls=calls,
+        paid=paid,
     )
-
-
-def _paid(provider: str, end: Analysis | MediasenseError, spent: Spent) -> list[PaidCall]:
-    """The calls to one provider: one with all that is known, the others of unknown cost."""
-    model = end.model if isinstance(end, Analysis) and end.provider == provider else ""
-    priced = PaidCall(
-        provider=provider,
-        model=model,
-        input_tokens=spent.input_tokens,
-        output_tokens=spent.output_tokens,
-        cost=spent.cost,
-    )
-    unknown = PaidCall(provider=provider, model=model)
-    if spent.calls == spent.unpriced:
-        return [
-            PaidCall(
-                provider=provider,
-                model=model,
-                input_tokens=spent.input_tokens,
-                output_tokens=spent.output_tokens,
-            ),
-            *[unknown] * (spent.calls - 1),
-        ]
-    free = PaidCall(provider=provider, model=model, cost=0.0)
-    others = [free] * (spent.calls - spent.unpriced - 1)
-    return [priced, *others, *[unknown] * spent.unpriced]
 
 
 def _shown(source: Source) -> str:

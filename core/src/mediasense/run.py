@@ -145,7 +145,7 @@ class Run:
         provider = planned.provider if of_listener else lower
         listener = lower if of_listener else planned.listener
         try:
-            plan = make_plan(planned.media, self._question, provider, listener)
+            plan = make_plan(planned.media, self._question, provider, listener, prices=None)
         except MediasenseError:
             raise cause from None
         self._warnings.append(

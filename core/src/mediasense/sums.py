@@ -10,15 +10,16 @@ from mediasense.types import Answer, Usage
 
 
 def tokens_of(answers: Sequence[Answer]) -> int | None:
-    """Input tokens of all; ``None`` when one did not report them."""
-    counts = [answer.usage.input_tokens if answer.usage else None for answer in answers]
+    """Input tokens of all that were made; ``None`` when one did not report them."""
+    made = [answer for answer in answers if not answer.cached]
+    counts = [answer.usage.input_tokens if answer.usage else None for answer in made]
     return None if None in counts else sum(count or 0 for count in counts)
 
 
 def cost_of(answers: Sequence[Answer]) -> float | None:
     """US dollars of all; ``None`` when one is not known."""
     costs = [answer.cost for answer in answers]
-    return None if None in costs else sum(cost or 0.0 for cost in costs)
+    return None if None in costs else sum((cost or 0.0 for cost in costs), 0.0)
 
 
 def usage_of(answers: Sequence[Answer]) -> Usage | None:

@@ -350,6 +350,7 @@ class Usage:
         input_tokens, output_tokens: Tokens in and out; ``output_tokens`` includes reasoning.
         reasoning_tokens: Tokens of hidden reasoning, part of ``output_tokens``.
         cached_tokens: Input tokens the service had in its cache.
+        cache_write_tokens: Input tokens the service wrote into its cache.
         image_tokens, video_tokens, audio_tokens: Parts of ``input_tokens`` by modality.
         seconds: Seconds of sound or video that were billed.
     """
@@ -358,6 +359,7 @@ class Usage:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     image_tokens: int | None = None
     video_tokens: int | None = None
     audio_tokens: int | None = None

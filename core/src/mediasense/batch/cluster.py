@@ -7,14 +7,14 @@ after the other; when one is lost, others get what it had.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mediasense.batch.crew import PATIENCE, Crew, Errand
 from mediasense.batch.flow import Flow
-from mediasense.batch.items import Item, Outcome
+from mediasense.batch.items import Item, Keep, Outcome
 from mediasense.batch.nodes import Cluster
 from mediasense.types import Question
 
@@ -37,7 +37,7 @@ class Prepared:
 
     errand: Errand
     limits: Any
-    note: Callable[[Entry], None]
+    note: Callable[[Sequence[Entry]], object]
 
 
 class RayEngine:
@@ -68,15 +68,15 @@ class RayEngine:
         self._flow: Flow | None = None
         self._stopped = threading.Event()
 
-    def run(self, items: Iterator[Item], keep: Callable[[Outcome], None]) -> Iterator[Outcome]:
+    def run(self, items: Iterator[Item], keep: Keep) -> Iterator[Outcome]:
         """Ask about items, taking them only as fast as they are worked off.
 
         Args:
             items: What is asked about.
-            keep: Called for each outcome as soon as it is known, in a thread of this process.
+            keep: Called with outcomes as soon as they are known, on one thread of this process.
 
         Yields:
-            The outcomes, in the order in which they are known.
+            The outcomes, once they are kept.
 
         Raises:
             MediasenseError: There is no cluster, no worker, or a node that cannot work.
@@ -154,7 +154,6 @@ def _prepared(
     from mediasense.batch.limits import Limits
 
     limits: Any = cluster.start_here(Limits, dict(setting.limits), budget.limit, budget.spent)
-    history = dispatcher.desk.history
     errand = NodeErrand(
         question=question,
         config=dispatcher.config,
@@ -162,14 +161,16 @@ def _prepared(
         folder=str(Path.cwd()),
         limits=limits,
         max_cost=budget.limit,
-        history=history is not None,
+        history=dispatcher.desk.history is not None,
     )
     return Prepared(
         errand=errand,
         limits=limits,
-        note=history.add if history is not None else _unnoted,
+        note=_noting(dispatcher.desk.history),
     )
 
 
-def _unnoted(entry: Entry) -> None:
-    """There is no history."""
+def _noting(history: object) -> Callable[[Sequence[Entry]], object]:
+    from mediasense.store.history import History
+
+    return history.add_all if isinstance(history, History) else lambda _: None

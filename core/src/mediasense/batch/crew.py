@@ -12,13 +12,15 @@ from typing import Any, Protocol
 
 from mediasense.batch.errands import Answered
 from mediasense.batch.items import Item
-from mediasense.batch.nodes import Cluster, Node, Sight, process_class, require_same
+from mediasense.batch.nodes import Cluster, Node, Sight, process_class, require_same, versions_here
 from mediasense.errors import MediasenseError, one_line
 
 THREADS = 32
 """Calls that one Python process has under way before another process makes things faster."""
 MOST_THREADS = 128
 """Items that one process has at once: each has a thread of its own."""
+_FINISHING = 10.0
+"""Seconds for workers to write what they keep."""
 _SPARE_THREADS = 2
 """To be told something while all the others are busy."""
 PATIENCE = 60.0
@@ -33,6 +35,9 @@ class Hand(Protocol):
 
     def stop(self) -> None:
         """Wait for no provider that does not take calls now."""
+
+    def finish(self) -> None:
+        """Write all that is kept there."""
 
     def share(self, calls: int) -> None:
         """Have so many calls under way at once at most."""
@@ -140,7 +145,8 @@ class Crew:
     @property
     def waiting(self) -> str:
         """Why nobody works yet, in words; ``""`` when somebody does."""
-        return "" if self._ready_ones() else f"{len(self._workers)} workers start"
+        idle = not self._workers or self._ready_ones()
+        return "" if idle else f"{len(self._workers)} workers start"
 
     def hire(self) -> None:
         """Start the workers that are missing: at first, after a loss, and on new nodes.
@@ -189,6 +195,11 @@ class Crew:
         for worker in self._ready_ones():
             worker.actor.stop.remote()
 
+    def finish(self) -> None:
+        """Have them write what they keep, before they are dismissed."""
+        asked = [worker.actor.finish.remote() for worker in self._ready_ones()]
+        self._cluster.wait(asked, _FINISHING)
+
     def dismiss(self) -> None:
         """End them all, with whatever they have under way."""
         for worker in self._workers:
@@ -215,7 +226,7 @@ class Crew:
         sight = Sight(node=seen[0], where=seen[1], versions=seen[2])
         worker.where = sight.where
         try:
-            require_same(sight)
+            require_same(sight, versions_here())
         except MediasenseError as error:
             self._unfit_for_work(worker, sight.node, error)
             return

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mediasense.batch.run import Engine, Setting
+from mediasense.budget import Purse
 from mediasense.dispatch import Dispatcher
-from mediasense.ledger import Purse
 from mediasense.types import Question
 
 

@@ -16,7 +16,8 @@ from mediasense.types import Question
 if TYPE_CHECKING:
     from mediasense.batch.work import Worker
     from mediasense.pacing.pacer import Pacer
-    from mediasense.store.history import Entry, History
+    from mediasense.store.history import Entry
+    from mediasense.store.later import LaterHistory
 
 _OF_THE_NODE = (
     "ConfigError",
@@ -79,7 +80,9 @@ class NodeErrand:
             os.chdir(self.folder)
         notes = _Notes() if self.history else None
         gate = Gate(self.jobs)
-        dispatcher = replace(runtime.dispatcher(), config=self.config)
+        here = runtime.dispatcher()
+        desk = replace(here.desk, history=None)
+        dispatcher = replace(here, config=self.config, desk=desk)
         made, pacer = worker_of(
             dispatcher,
             self.question,
@@ -87,7 +90,7 @@ class NodeErrand:
             lanes=FarLanes(self.limits),
             budget=FarPurse(self.limits, worker, self.max_cost),
         )
-        desk = replace(made.dispatcher.desk, gate=gate, history=cast("History | None", notes))
+        desk = replace(made.dispatcher.desk, gate=gate, history=cast("LaterHistory | None", notes))
         made = replace(made, dispatcher=replace(made.dispatcher, desk=desk))
         return NodeHand(made, pacer, gate, notes, where)
 
@@ -120,6 +123,12 @@ class NodeHand:
     def stop(self) -> None:
         """Wait for no provider that does not take calls now."""
         self._pacer.stop()
+
+    def finish(self) -> None:
+        """Write all that is kept here."""
+        from mediasense.batch.local import write_all
+
+        write_all(self._worker.dispatcher.desk)
 
     def share(self, calls: int) -> None:
         """Have so many calls under way at once at most."""

@@ -6,13 +6,13 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mediasense.batch.crew import Crew, Flight, Worker, said
-from mediasense.batch.items import Failure, Item, Outcome
+from mediasense.batch.items import Failure, Item, Keep, Outcome
 from mediasense.batch.local import waiting_words
 from mediasense.batch.nodes import Cluster
 from mediasense.errors import MediasenseError
@@ -42,7 +42,7 @@ class Flow:
     """Items in, outcomes out. One thread takes items, one gives them out and gets them back.
 
     Args:
-        keep: Called with each outcome as soon as it is known.
+        keep: Called with outcomes as soon as they are known.
         note: Called with what the history is to be told.
         limits: The process that holds the limits.
         jobs: How many items are under way at once.
@@ -51,8 +51,8 @@ class Flow:
 
     def __init__(
         self,
-        keep: Callable[[Outcome], None],
-        note: Callable[[Entry], None],
+        keep: Keep,
+        note: Callable[[Sequence[Entry]], object],
         limits: Any,
         *,
         jobs: int,
@@ -73,6 +73,8 @@ class Flow:
         self._waiting: deque[Flight] = deque()
         self._suspects: deque[Flight] = deque()
         self._under_way: set[Flight] = set()
+        self._known: list[Outcome] = []
+        self._entries: list[Entry] = []
         self._exhausted = False
         self._failure: BaseException | None = None
         self._loop_thread: threading.Thread | None = None
@@ -159,7 +161,10 @@ class Flow:
                     self._ask_limits()
                     looked = time.monotonic()
                 self._react()
+                self._tell()
                 self._give_out()
+            if not self._closed.is_set():
+                self._crew.finish()
         except BaseException as failure:  # noqa: BLE001  it is raised where outcomes are waited for
             error = failure
         try:
@@ -249,24 +254,30 @@ class Flow:
             self._fail(getattr(error, "cause", error))
             return
         answered = future.result()
-        self._known(replace(answered.outcome, item=flight.item))
-        for entry in answered.entries:
-            self._note(entry)
+        self._entries += answered.entries
+        self._known.append(replace(answered.outcome, item=flight.item))
 
     def _lost(self, flight: Flight, worker: Worker, error: BaseException) -> None:
         self._crew.lose(worker, error)
         flight.losses += 1
         if flight.losses >= LOSSES:
-            self._known(_given_up(flight, worker))
+            self._known.append(_given_up(flight, worker))
         elif flight.losses >= SUSPECT:
             self._suspects.append(flight)
         else:
             self._waiting.appendleft(flight)
 
-    def _known(self, outcome: Outcome) -> None:
-        self._keep(outcome)
-        self._outcomes.put(outcome)
-        self._places.release()
+    def _tell(self) -> None:
+        """Keep what has become known, and let it be seen."""
+        if self._entries:
+            self._note(self._entries)
+            self._entries = []
+        if self._known:
+            known, self._known = self._known, []
+            self._keep(known)
+            for outcome in known:
+                self._outcomes.put(outcome)
+                self._places.release()
 
 
 def _given_up(flight: Flight, worker: Worker) -> Outcome:

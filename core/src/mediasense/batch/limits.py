@@ -17,6 +17,9 @@ from mediasense.ledger import Budget, Room
 from mediasense.pacing.lane import LaneState, RateLimit
 from mediasense.pacing.lanes import Event, Lanes
 
+_SILENCE = 60.0
+"""Seconds without a sign of life after which a worker that gives them is lost."""
+
 
 class LimitsLost(BaseException):
     """The process that holds the limits is gone, or out of reach.
@@ -43,6 +46,7 @@ class Limits:
         self._budget = Budget(cost, spent)
         self._reserved: dict[int, Counter[float]] = {}
         self._lost: set[int] = set()
+        self._signs: dict[int, float] = {}
 
     def admit(self, lane: str, tokens: int) -> float:
         """See :meth:`~mediasense.pacing.lanes.LanesLike.admit`."""
@@ -73,6 +77,14 @@ class Limits:
             return  # it was lost, as it seemed, and all of it was counted as spent then
         self._reserved.setdefault(worker, Counter())[reserved] -= 1
         self._budget.settle(reserved, cost)
+
+    def live(self, worker: int) -> None:
+        """A worker lives; those that said so once, and no more, are lost."""
+        now = time.monotonic()
+        self._signs[worker] = now
+        for silent in [w for w, sign in self._signs.items() if now - sign > _SILENCE]:
+            del self._signs[silent]
+            self.lose(silent)
 
     def lose(self, worker: int) -> None:
         """A worker is lost: what it had put aside may be spent, and counts as spent."""

@@ -10,9 +10,9 @@ from mediasense.batch.items import Item, Keep, Outcome
 from mediasense.batch.run import Engine, Setting
 from mediasense.batch.threads import Threads
 from mediasense.batch.work import Worker
+from mediasense.budget import Purse
 from mediasense.desk import Desk
 from mediasense.dispatch import Dispatcher
-from mediasense.ledger import Purse
 from mediasense.pacing.lane import LaneState
 from mediasense.pacing.lanes import Lanes, LanesLike
 from mediasense.pacing.pacer import Pacer

@@ -85,6 +85,17 @@ class Cluster:
         if self._ours:
             self._connect()
 
+    @classmethod
+    def of_this_program(cls) -> Cluster:
+        """The cluster that this program is connected to.
+
+        Raises:
+            UsageError: Ray is not installed, or the program is not connected.
+        """
+        if not load_ray().is_initialized():
+            raise UsageError("this program has no Ray cluster", hint="call ray.init first")
+        return cls()
+
     def nodes(self) -> list[Node]:
         """The nodes that are alive and take work."""
         found = []
@@ -117,6 +128,11 @@ class Cluster:
     def end(self, actor: Any) -> None:
         """End what was started, at once."""
         self.ray.kill(actor, no_restart=True)
+
+    def wait(self, references: list[Any], seconds: float) -> None:
+        """Wait until all is done, or failed, or for so long."""
+        if references:
+            self.ray.wait(references, num_returns=len(references), timeout=seconds)
 
     def is_loss(self, error: BaseException) -> bool:
         """Whether it was the worker, its node or the way there that failed, and not its work."""
@@ -217,19 +233,32 @@ def process_class() -> type:
         def stop(self) -> None:
             self._hand.stop()
 
+        def finish(self) -> None:
+            self._hand.finish()
+
         def share(self, calls: int) -> None:
             self._hand.share(calls)
 
     return Process
 
 
-def require_same(sight: Sight) -> None:
-    """Check that a node has the same mediasense as this program.
+def sight_here() -> Sight:
+    """What this process sees where it runs."""
+    node, where, versions = process_class()().look()
+    return Sight(node=node, where=where, versions=versions)
+
+
+def require_same(sight: Sight, versions: Mapping[str, str]) -> None:
+    """Check that a node has the same mediasense as the program that asks for work.
+
+    Args:
+        sight: What is seen on the node.
+        versions: Those of the program.
 
     Raises:
         ConfigError: It has another one, or none.
     """
-    here, there = versions_here(), sight.versions
+    here, there = versions, sight.versions
     if here == there:
         return
     differing = [
@@ -239,6 +268,6 @@ def require_same(sight: Sight) -> None:
     ]
     wanted = " ".join(f"{name}=={version}" for name, version in here.items())
     raise ConfigError(
-        f"node {sight.where} has another mediasense than this machine: {', '.join(differing)}",
+        f"node {sight.where} has another mediasense than this program: {', '.join(differing)}",
         hint=f"type there: pip install {wanted}",
     )

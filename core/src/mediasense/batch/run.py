@@ -18,8 +18,9 @@ from mediasense.batch.items import STOPPED, Failure, Item, Keep, Outcome
 from mediasense.batch.kept import decode_item, encode_item
 from mediasense.batch.records import Result, line_of, result_of, result_of_line
 from mediasense.batch.results import Results
+from mediasense.budget import Budget
 from mediasense.errors import UsageError
-from mediasense.ledger import Budget, Spent
+from mediasense.ledger import Spent
 from mediasense.names import OnError
 from mediasense.pacing.lane import RateLimit
 from mediasense.store.journal import Earlier, Finished, Journal

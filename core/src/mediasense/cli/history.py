@@ -10,10 +10,12 @@ from typer.core import TyperGroup
 from mediasense import runtime
 from mediasense.cli.options import spread
 from mediasense.errors import UsageError
+from mediasense.output.money import cost_words, dollars
 from mediasense.output.tables import print_table
 from mediasense.output.terminal import say, write
 
 if TYPE_CHECKING:
+    from mediasense.ledger import Spent
     from mediasense.store.history import Entry, History, Past, SpentOn
 
 By = Literal["provider", "day"]
@@ -137,7 +139,7 @@ def show_costs(
     rows = [_spent_row(on) for on in spent]
     if len(spent) > 1:
         rows.append(_spent_row(_sum(spent)))
-    columns = (by, "answers", "from the cache", "calls", "input tokens", "output tokens", "cost")
+    columns = (by, "answers", "calls", "input tokens", "output tokens", "cost")
     print_table(columns, rows)
 
 
@@ -262,62 +264,40 @@ def _when(at: float) -> str:
 
 
 def _cost(entry: "Entry") -> str:
-    if entry.cached and not entry.calls:
-        return "from the cache"
-    return cost_words(entry.cost, calls=len(entry.calls), unpriced=entry.unpriced)
+    return _words(entry.spent)
 
 
 def _short_cost(entry: "Entry") -> str:
-    if not 0 < entry.unpriced < len(entry.calls):
-        return _cost(entry)
-    return f"at least {_dollars(entry.cost)}" if entry.cost >= 0.0001 else "unknown"
+    spent = entry.spent
+    if not 0 < spent.unpriced < spent.calls:
+        return _words(spent)
+    return f"at least {dollars(spent.cost)}" if spent.cost >= 0.0001 else "unknown"
 
 
-def cost_words(cost: float, *, calls: int, unpriced: int) -> str:
-    """What calls cost, for people.
-
-    Args:
-        cost: US dollars of those whose cost is known.
-        calls: How many there are.
-        unpriced: Of how many nobody knows the cost.
-    """
-    if not unpriced:
-        return _dollars(cost)
-    if unpriced == calls:
-        return "unknown"
-    return f"{_dollars(cost)} and {unpriced} {'calls' if unpriced > 1 else 'call'} of unknown cost"
-
-
-def _dollars(cost: float) -> str:
-    if not cost:
-        return "nothing"
-    return f"${cost:.4f}" if cost >= 0.0001 else "below $0.0001"
+def _words(spent: "Spent") -> str:
+    return cost_words(spent.cost, calls=spent.calls, unpriced=spent.unpriced)
 
 
 def _spent_row(on: "SpentOn") -> tuple[str, ...]:
-    tokens = (on.input_tokens, on.output_tokens)
+    spent = on.spent
+    tokens = (spent.input_tokens, spent.output_tokens)
     return (
         on.name,
         str(on.answers),
-        str(on.cached),
-        str(on.calls),
-        *(str(count) if count or not on.calls else "not told" for count in tokens),
-        cost_words(on.cost, calls=on.calls, unpriced=on.unpriced),
+        str(spent.calls),
+        *(str(count) if count or not spent.calls else "not told" for count in tokens),
+        _words(spent),
     )
 
 
 def _sum(spent: "tuple[SpentOn, ...]") -> "SpentOn":
+    from mediasense.ledger import Spent
     from mediasense.store.history import SpentOn
 
     return SpentOn(
         name="total",
         answers=sum(on.answers for on in spent),
-        cached=sum(on.cached for on in spent),
-        calls=sum(on.calls for on in spent),
-        input_tokens=sum(on.input_tokens for on in spent),
-        output_tokens=sum(on.output_tokens for on in spent),
-        cost=sum(on.cost for on in spent),
-        unpriced=sum(on.unpriced for on in spent),
+        spent=sum((on.spent for on in spent), Spent()),
     )
 
 
@@ -341,13 +321,14 @@ def _envelope(past: "Past") -> str:
 def _facts(past: "Past") -> dict[str, Any]:
     facts = asdict(past)
     del facts["envelope"]
-    known = past.unpriced == 0
-    return {**facts, "at": _iso(past.at), "cost": past.cost if known else None}
+    paid = [{"provider": one.provider, **asdict(one.spent)} for one in past.paid]
+    spent = past.spent
+    cost = None if spent.unpriced else spent.cost
+    return {**facts, "at": _iso(past.at), "paid": paid, "cost": cost}
 
 
 def _spent_facts(on: "SpentOn", by: By) -> dict[str, Any]:
-    facts = asdict(on)
-    return {by: facts.pop("name"), **facts}
+    return {by: on.name, "answers": on.answers, **asdict(on.spent)}
 
 
 def _iso(at: float) -> str:

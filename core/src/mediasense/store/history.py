@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mediasense.errors import StoreError
+from mediasense.ledger import Spent
 from mediasense.store import fulltext
 from mediasense.store.database import Database
 from mediasense.store.past import (
     Entry,
-    PaidCall,
+    Paid,
     Past,
     SpentOn,
-    calls_json,
+    counts_of,
     kept,
-    known,
+    paid_json,
     past_of,
+    spent_of,
     told,
 )
 from mediasense.store.words import holds, query, wanted
@@ -29,7 +32,7 @@ from mediasense.store.words import holds, query, wanted
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Entry", "History", "PaidCall", "Past", "SpentOn"]
+__all__ = ["Entry", "History", "Paid", "Past", "SpentOn"]
 
 MAX_ENTRIES = 100_000
 MAX_BYTES = 1_000_000_000
@@ -40,36 +43,38 @@ _CHUNK = 256
 """Entries that are read or removed at once."""
 _BEYOND = 2**62
 """Above every number of an entry, and no more than SQLite can hold."""
-_MOST_TOKENS = 10**15
-"""What a service says of tokens is believed up to here; SQLite's numbers end."""
 
 _SCHEMA = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, modality TEXT NOT NULL,
-    provider TEXT NOT NULL, model TEXT NOT NULL, strategy TEXT NOT NULL, cached INTEGER NOT NULL,
-    failure TEXT NOT NULL, calls TEXT NOT NULL
+    provider TEXT NOT NULL, model TEXT NOT NULL, strategy TEXT NOT NULL,
+    failure TEXT NOT NULL, paid TEXT NOT NULL
 );
 CREATE TABLE bodies (
     number INTEGER PRIMARY KEY, sources TEXT NOT NULL, prompt TEXT, text TEXT NOT NULL,
     envelope TEXT NOT NULL
 );
 CREATE TABLE totals (
-    day TEXT NOT NULL, provider TEXT NOT NULL, answers INTEGER NOT NULL, cached INTEGER NOT NULL,
-    calls INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    cost REAL NOT NULL, unpriced INTEGER NOT NULL, PRIMARY KEY (day, provider)
+    day TEXT NOT NULL, provider TEXT NOT NULL, answers INTEGER NOT NULL, calls INTEGER NOT NULL,
+    cost REAL NOT NULL, unpriced INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL, PRIMARY KEY (day, provider)
 ) WITHOUT ROWID;
 CREATE TABLE indexed (number INTEGER NOT NULL);
 INSERT INTO indexed VALUES (0);
 """
 _ADD_TOTALS = """
-INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    answers = answers + excluded.answers, cached = cached + excluded.cached,
-    calls = calls + excluded.calls, input_tokens = input_tokens + excluded.input_tokens,
-    output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost,
-    unpriced = unpriced + excluded.unpriced
+INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    answers = answers + excluded.answers, calls = calls + excluded.calls,
+    cost = cost + excluded.cost, unpriced = unpriced + excluded.unpriced,
+    input_tokens = input_tokens + excluded.input_tokens,
+    output_tokens = output_tokens + excluded.output_tokens
+"""
+_ADD_ENTRY = """
+INSERT INTO entries (at, modality, provider, model, strategy, failure, paid)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _FIELDS = """
-entries.number AS number, at, modality, provider, model, strategy, cached, failure, calls,
+entries.number AS number, at, modality, provider, model, strategy, failure, paid,
 sources, prompt, text, envelope
 """
 
@@ -105,15 +110,20 @@ class History:
         self._database = Database(path, what="history", version=1, schema=_SCHEMA)
 
     def add(self, entry: Entry) -> None:
-        """Keep one more; where that cannot be done, :attr:`problem` says why and nothing is kept.
+        """Keep one more; otherwise as :meth:`add_all`."""
+        self.add_all((entry,))
 
-        An answer is worth more than its history: this never raises for a file that is broken.
+    def add_all(self, entries: Sequence[Entry]) -> None:
+        """Keep some more in one transaction, the oldest first.
+
+        Where that cannot be done, :attr:`problem` says why, and nothing is kept. An answer is worth
+        more than its history: this never raises for a file that is broken.
         """
-        if self.problem is not None:
+        if self.problem is not None or not entries:
             return
         try:
             with self._database.transaction() as database:
-                self._add(database, entry)
+                self._add_all(database, entries)
         except StoreError as error:
             self.problem = str(error)
 
@@ -180,21 +190,12 @@ class History:
         name = "provider" if by == "provider" else "day"
         order = "sum(cost) DESC, sum(calls) DESC, 1" if by == "provider" else "1 DESC"
         rows = self._database.rows(
-            f"SELECT {name}, sum(answers), sum(cached), sum(calls), sum(input_tokens), "  # noqa: S608  one of two names
-            f"sum(output_tokens), sum(cost), sum(unpriced) FROM totals GROUP BY 1 ORDER BY {order}"
+            f"SELECT {name}, sum(answers), sum(calls), sum(cost), sum(unpriced), "  # noqa: S608  one of two names
+            f"sum(input_tokens), sum(output_tokens) FROM totals GROUP BY 1 ORDER BY {order}"
         )
         return tuple(
-            SpentOn(
-                name=told(row[0]),
-                answers=row[1],
-                cached=row[2],
-                calls=row[3],
-                input_tokens=int(row[4]),
-                output_tokens=int(row[5]),
-                cost=row[6],
-                unpriced=row[7],
-            )
-            for row in rows
+            SpentOn(name=told(name), answers=answers, spent=spent_of(counts))
+            for name, answers, *counts in rows
         )
 
     def clear(self, *, before: float | None = None) -> int:
@@ -227,35 +228,12 @@ class History:
         """Looking for something makes no file."""
         return self.path.exists()
 
-    def _add(self, database: sqlite3.Connection, entry: Entry) -> None:
-        at = self._clock()
-        number = database.execute(
-            "INSERT INTO entries (at, modality, provider, model, strategy, cached, failure, calls) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                at,
-                entry.modality,
-                kept(entry.provider),
-                kept(entry.model),
-                entry.strategy,
-                entry.cached,
-                kept(entry.failure),
-                calls_json(entry.calls),
-            ),
-        ).lastrowid
-        database.execute(
-            "INSERT INTO bodies VALUES (?, ?, ?, ?, ?)",
-            (
-                number,
-                json.dumps(entry.sources),
-                kept(entry.prompt),
-                kept(entry.text),
-                kept(entry.envelope),
-            ),
-        )
-        for total in _totals(entry, _day(at)):
-            database.execute(_ADD_TOTALS, total)
-        if number is not None and number % _TEND_EVERY == 0:
+    def _add_all(self, database: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+        at, last = self._clock(), 0
+        for entry in entries:
+            last = _add(database, entry, at)
+        database.executemany(_ADD_TOTALS, _totals(entries, _day(at)))
+        if last // _TEND_EVERY > (last - len(entries)) // _TEND_EVERY:
             if fulltext.has_full_text():
                 fulltext.take_up(database)
             self._prune(database)
@@ -334,6 +312,33 @@ class History:
         return len(numbers)
 
 
+def _add(database: sqlite3.Connection, entry: Entry, at: float) -> int:
+    """Keep one, and tell its number."""
+    number = database.execute(
+        _ADD_ENTRY,
+        (
+            at,
+            entry.modality,
+            kept(entry.provider),
+            kept(entry.model),
+            entry.strategy,
+            kept(entry.failure),
+            paid_json(entry.paid),
+        ),
+    ).lastrowid
+    database.execute(
+        "INSERT INTO bodies VALUES (?, ?, ?, ?, ?)",
+        (
+            number,
+            json.dumps(entry.sources),
+            kept(entry.prompt),
+            kept(entry.text),
+            kept(entry.envelope),
+        ),
+    )
+    return number or 0
+
+
 def _remove(database: sqlite3.Connection, numbers: list[int]) -> None:
     if fulltext.has_full_text():
         fulltext.forget(database, numbers)
@@ -359,27 +364,14 @@ def _conditions(provider: str | None, since: float | None) -> tuple[str, tuple[o
     return " AND ".join(["1", *given]), tuple(given.values())
 
 
-def _totals(entry: Entry, day: str) -> Iterator[tuple[object, ...]]:
-    """A line for each provider that was asked, and for the one that answered."""
-    answered = not entry.failure
-    for provider in {entry.provider: None, **{call.provider: None for call in entry.calls}}:
-        calls = [call for call in entry.calls if call.provider == provider]
-        costs = [cost for call in calls if (cost := known(call.cost)) is not None]
-        yield (
-            day,
-            kept(provider),
-            int(answered and provider == entry.provider),
-            int(entry.cached and answered and provider == entry.provider),
-            len(calls),
-            _tokens(call.input_tokens for call in calls),
-            _tokens(call.output_tokens for call in calls),
-            sum(costs),
-            len(calls) - len(costs),
-        )
-
-
-def _tokens(counts: Iterable[int | None]) -> int:
-    return sum(min(max(count or 0, 0), _MOST_TOKENS) for count in counts)
+def _totals(entries: Sequence[Entry], day: str) -> Iterator[tuple[object, ...]]:
+    """A line for each provider that was asked or answered."""
+    answers = Counter(entry.provider for entry in entries if not entry.failure)
+    spent = dict.fromkeys(answers, Spent())
+    for paid in (paid for entry in entries for paid in entry.paid):
+        spent[paid.provider] = spent.get(paid.provider, Spent()) + paid.spent
+    for provider, all_of_it in spent.items():
+        yield day, kept(provider), answers[provider], *counts_of(all_of_it)
 
 
 def _day(at: float) -> str:

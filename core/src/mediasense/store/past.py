@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from mediasense.ledger import Spent
 
 if TYPE_CHECKING:
     import sqlite3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaidCall:
-    """One call to a provider.
+class Paid:
+    """What the calls to one provider came to.
 
     Attributes:
-        provider, model: Who was asked.
-        input_tokens, output_tokens: As reported; ``None`` is unknown.
-        cost: US dollars; ``None`` is unknown, never zero.
+        provider: Who was asked.
+        spent: As the ledger counts it.
     """
 
     provider: str
-    model: str
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost: float | None = None
+    spent: Spent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +37,8 @@ class Entry:
         text: The answer; ``""`` for a failure.
         provider, model: Who answered.
         strategy: How the media were presented.
-        cached: Whether the answer was a kept one.
         envelope: The whole answer as JSON text; ``""`` for a failure.
-        calls: Those that were made for it; none for a kept answer.
+        paid: What was spent on it, by provider.
         failure: Why there is no answer, as a sentence; ``""`` for an answer.
     """
 
@@ -53,20 +49,14 @@ class Entry:
     provider: str
     model: str
     strategy: str
-    cached: bool = False
     envelope: str = ""
-    calls: tuple[PaidCall, ...] = ()
+    paid: tuple[Paid, ...] = ()
     failure: str = ""
 
     @property
-    def cost(self) -> float:
-        """US dollars of the calls whose cost is known."""
-        return sum((call.cost for call in self.calls if call.cost is not None), 0.0)
-
-    @property
-    def unpriced(self) -> int:
-        """How many calls are of unknown cost."""
-        return sum(call.cost is None for call in self.calls)
+    def spent(self) -> Spent:
+        """What was spent on it, all providers together."""
+        return sum((paid.spent for paid in self.paid), Spent())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,26 +79,12 @@ class SpentOn:
     Attributes:
         name: The provider, or the local date as ``2026-11-24``.
         answers: How many answers came of it.
-        cached: How many of those were kept ones.
-        calls: How many calls were made, also those of questions that failed.
-        input_tokens, output_tokens: Of the calls that reported them.
-        cost: US dollars, of the calls whose cost is known.
-        unpriced: How many calls are of unknown cost.
+        spent: What all calls came to, also those of questions that failed.
     """
 
     name: str
-    answers: int = 0
-    cached: int = 0
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float = 0.0
-    unpriced: int = 0
-
-
-def known(cost: float | None) -> float | None:
-    """A cost that can be added up; a number that is none is unknown."""
-    return cost if cost is not None and math.isfinite(cost) else None
+    answers: int
+    spent: Spent
 
 
 def kept(text: str | None) -> str | bytes | None:
@@ -127,11 +103,20 @@ def told(value: Any) -> Any:
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
-def calls_json(calls: Sequence[PaidCall]) -> str:
-    """Calls as they are kept."""
-    return json.dumps(
-        [[c.provider, c.model, c.input_tokens, c.output_tokens, known(c.cost)] for c in calls]
-    )
+def paid_json(paid: Sequence[Paid]) -> str:
+    """What was spent, as it is kept."""
+    return json.dumps([[one.provider, *counts_of(one.spent)] for one in paid])
+
+
+def counts_of(spent: Spent) -> tuple[float, ...]:
+    """What was spent, as numbers: ``astuple`` takes ten times as long."""
+    return spent.calls, spent.cost, spent.unpriced, spent.input_tokens, spent.output_tokens
+
+
+def spent_of(counts: Sequence[Any]) -> Spent:
+    """What :func:`counts_of` was given."""
+    calls, cost, unpriced, into, out = counts
+    return Spent(calls=calls, cost=cost, unpriced=unpriced, input_tokens=into, output_tokens=out)
 
 
 def past_of(row: sqlite3.Row) -> Past:
@@ -146,11 +131,10 @@ def past_of(row: sqlite3.Row) -> Past:
         provider=told(row["provider"]),
         model=told(row["model"]),
         strategy=row["strategy"],
-        cached=bool(row["cached"]),
         envelope=told(row["envelope"]),
-        calls=tuple(
-            PaidCall(provider=c[0], model=c[1], input_tokens=c[2], output_tokens=c[3], cost=c[4])
-            for c in json.loads(row["calls"])
+        paid=tuple(
+            Paid(provider=provider, spent=spent_of(counts))
+            for provider, *counts in json.loads(row["paid"])
         ),
         failure=told(row["failure"]),
     )

@@ -81,6 +81,9 @@ _GEMINI_VIDEO = VideoLimits(
     options=("fps", "json_schema", "max_output_tokens", "resolution", "start_end", "temperature"),
     streaming=True,
     hears=True,
+    # ai.google.dev/gemini-api/docs/video-understanding: about 300, a frame of 258 and 32 of sound.
+    # Gemini 3 usually counts less: 70 for a frame.
+    tokens_per_second=300,
 )
 # A language model's times of speech are guesses, so transcripts come without.
 _GEMINI_AUDIO = AudioLimits(

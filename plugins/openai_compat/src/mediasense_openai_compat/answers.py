@@ -219,6 +219,7 @@ def read_usage(reported: object) -> Usage | None:
         output_tokens=_output_tokens(usage, reasoning),
         reasoning_tokens=reasoning,
         cached_tokens=_count(into.get("cached_tokens")),
+        cache_write_tokens=_count(into.get("cache_write_tokens")),
         image_tokens=_count(into.get("image_tokens")),
         video_tokens=_count(into.get("video_tokens")),
         audio_tokens=_count(into.get("audio_tokens")),

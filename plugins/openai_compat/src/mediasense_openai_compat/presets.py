@@ -535,6 +535,8 @@ _ROWS = (
             image=replace(_IMAGES, mime_types=("image/jpeg", "image/png", "image/webp")),
             audio=AudioLimits(mime_types=("audio/wav",), transcribes=True, answers=True),
             text=_TEXT,
+            # These run at ollama.com; a copy of one under another name looks like any other model.
+            relayed_models=("*-cloud", "*:cloud"),
         ),
         unverified=(
             "that the size of gemma4 you have hears (the small ones do)",
@@ -552,6 +554,7 @@ _ROWS = (
             credentials=Credentials(variables=("LM_API_TOKEN",), required=False),
             image=replace(_IMAGES, mime_types=("image/jpeg", "image/png", "image/webp")),
             text=_TEXT,
+            relayed_models=(),
         ),
     ),
     # docs.vllm.ai, features/multimodal_inputs.
@@ -574,6 +577,7 @@ _ROWS = (
                 answer_options=_SOUND.options,
             ),
             text=_TEXT,
+            relayed_models=(),
         ),
         unverified=("times of transcripts", "formats of video besides mp4"),
     ),
@@ -590,6 +594,7 @@ _ROWS = (
             video=_VIDEO,
             audio=_SOUND,
             text=_TEXT,
+            relayed_models=(),
         ),
         video_part="input_video",
         unverified=("speech to text", "formats of video besides mp4"),
