@@ -445,7 +445,7 @@ def test_a_known_failure_has_no_trace(start, picture, service, out, tmp_path):
         (refused(401), AuthenticationError, 41),
         (
             Response(
-                json.dumps({"error": {"code": "insufficient_quota", "message": "quota used up"}}),
+                json.dumps({"error": {"message": "You exceeded your current quota, check your billing"}}),
                 429,
                 content_type="application/json",
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
@@ -38,7 +39,22 @@ def test_no_cluster_is_started_by_surprise():
 
 
 def test_without_a_cluster_it_is_said_what_to_type(monkeypatch, tmp_path):
+    from ray._private.services import find_gcs_addresses
+
+    if find_gcs_addresses():
+        pytest.skip("this machine has a cluster")
     # Where Ray looks for the last cluster that was started on this machine.
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     with pytest.raises(MediasenseError, match=r"give the --address of one, or type: ray start"):
-        Cluster("127.0.0.1:1")
+        Cluster()
+
+
+def test_of_a_cluster_that_is_gone_it_is_said_soon(unused_port):
+    with pytest.raises(MediasenseError, match=rf"no Ray cluster is reached at .*:{unused_port}: "):
+        Cluster(f"127.0.0.1:{unused_port}")
+
+
+@pytest.fixture
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]

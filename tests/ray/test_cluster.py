@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from mediasense.batch.cluster import Prepared, RayEngine, _prepared, ray_engine
-from mediasense.batch.items import Item
+from mediasense.batch.items import STOPPED, Item
 from mediasense.batch.run import Batch, Setting
 from mediasense.errors import ConfigError, MediasenseError
 from mediasense.ledger import Budget
@@ -224,9 +224,10 @@ def test_the_engine_stops(machines, dispatcher, question, service, pictures):
         found.append(outcome)
         if len(found) == 20:
             running.stop()
-    assert 20 <= len(found) <= 40
-    assert all(outcome.answer for outcome in found)
-    assert service.asked.total() == len(found)
+    answered = [outcome for outcome in found if outcome.answer]
+    assert 20 <= len(answered) <= len(found) <= 40
+    assert service.asked.total() == len(answered)
+    assert {outcome.failure.kind for outcome in found if not outcome.answer} <= {STOPPED}
 
 
 def test_leaving_early_leaves_the_cluster(machines, dispatcher, question, service, pictures):

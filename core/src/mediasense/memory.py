@@ -237,7 +237,7 @@ class Memory:
             return
         try:
             text = json.dumps(plain())
-        except (TypeError, ValueError, AttributeError, RecursionError):
+        except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
             return  # a plugin's answer that is no plain data is worth no less for that
         self.cache.put(seen.key, kind, text, provider=provider)
 
@@ -289,8 +289,15 @@ class Memory:
 _NOT_IN_CALLS = ("provider", "access", "timeout", "retries", "images", "video", "audio")
 
 
-@lru_cache(maxsize=256)
 def _told(provider: Provider) -> str:
+    try:
+        return _told_before(provider)
+    except TypeError:  # a plugin has lists in it, where tuples are asked for
+        return _hashed(repr(provider))
+
+
+@lru_cache(maxsize=256)
+def _told_before(provider: Provider) -> str:
     return _hashed(repr(provider))
 
 

@@ -28,8 +28,16 @@ _JOBS_OF_AN_ITEM = 8
 class LocalEngine(Threads):
     """Threads whose waiting calls end when the batch is stopped."""
 
-    def __init__(self, worker: Worker, pacer: Pacer, lanes: LanesLike, jobs: int) -> None:
-        super().__init__(worker.answer, jobs)
+    def __init__(
+        self,
+        worker: Worker,
+        pacer: Pacer,
+        lanes: LanesLike,
+        jobs: int,
+        *,
+        ends: Callable[[Outcome], bool],
+    ) -> None:
+        super().__init__(worker.answer, jobs, ends=ends)
         self._desk = worker.dispatcher.desk
         self._pacer = pacer
         self._lanes = lanes
@@ -110,6 +118,10 @@ def local_engine(
         worker, pacer = worker_of(
             dispatcher, question, jobs=setting.jobs, lanes=lanes, budget=budget
         )
-        return LocalEngine(worker, pacer, lanes, setting.jobs)
+        return LocalEngine(worker, pacer, lanes, setting.jobs, ends=ends)
+
+    def ends(outcome: Outcome) -> bool:
+        failure = outcome.failure
+        return failure is not None and (failure.stopping or setting.on_error == "stop")
 
     return make

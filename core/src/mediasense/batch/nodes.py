@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from mediasense.errors import ConfigError, MediasenseError, UsageError, one_line
 PROCESSORS = 1
 """What a worker books on its node: Ray places nothing on nodes that offer none, such as many
 heads, and starts nodes where it may when they are all booked."""
+
+_KNOCKING = 5.0
+"""Seconds to wait for a cluster to take a connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,16 +157,15 @@ class Cluster:
             raise UsageError(
                 "mediasense starts no cluster", hint="type: ray start --head, then --address auto"
             )
+        where = self.address
         try:
-            self.ray.init(
-                address=self.address,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            where = _found(where)
+            _knock(where)
+            self.ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             said = one_line(str(error)).rstrip(".")
             raise MediasenseError(
-                f"no Ray cluster is reached at {self.address}: {said}",
+                f"no Ray cluster is reached at {where}: {said}",
                 hint="give the --address of one, or type: ray start --head",
             ) from None
         self._loud = _messages(on=False)
@@ -174,6 +177,30 @@ class Cluster:
         # Never begun again by Ray: whoever gives out the work knows what is to be done again.
         remote = self.ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=threads)
         return remote(kind).options(**options)
+
+
+def _found(address: str) -> str:
+    """What ``auto`` stands for: ``RAY_ADDRESS``, or the last cluster begun on this machine.
+
+    Raises:
+        ConnectionError: There is none.
+    """
+    if address != "auto":
+        return address
+    module: Any = importlib.import_module("ray._private.services")
+    find = getattr(module, "canonicalize_bootstrap_address_or_die", None)
+    return str(find(address)) if find is not None else address
+
+
+def _knock(address: str) -> None:
+    """Find out whether anybody is there: Ray asks for minutes, and tells standard error of it.
+
+    Raises:
+        OSError: Nobody is.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCKING).close()
 
 
 def _messages(*, on: bool) -> bool:
@@ -218,8 +245,6 @@ def process_class() -> type:
 
     class Process:
         def look(self) -> tuple[str, str, dict[str, str]]:
-            import socket
-
             ray = importlib.import_module("ray")
             self._where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
             return ray.get_runtime_context().get_node_id(), self._where, versions()

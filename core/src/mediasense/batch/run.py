@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import threading
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
@@ -23,7 +24,7 @@ from mediasense.errors import UsageError
 from mediasense.ledger import Spent
 from mediasense.names import OnError
 from mediasense.pacing.lane import RateLimit
-from mediasense.store.journal import Earlier, Finished, Journal
+from mediasense.store.journal import Claim, Earlier, FailedItem, Finished, Journal
 from mediasense.types import Question
 
 MAX_JOBS = 1000
@@ -159,6 +160,8 @@ class Batch:
         self._at_once = at_once
         self._engine: Engine | None = None
         self._claimed: dict[str, Item] = {}
+        self._bad_rows: dict[int, str] = {}
+        self._again = False
         self._counted = dict.fromkeys(("answered", "cached", "failed", *_PASSED_OVER.values()), 0)
         self._spent = Spent()
         self._started = time.monotonic()
@@ -189,9 +192,9 @@ class Batch:
 
     def stop(self) -> None:
         """Take no more items, and wait for nobody but those who are asked already."""
+        self._stopping.set()
         if self._engine is not None:
             self._engine.stop()
-        self._stopping.set()
 
     def standing(self) -> Standing:
         """How far it is."""
@@ -222,16 +225,23 @@ class Batch:
             folder = Path(tempfile.mkdtemp(prefix="mediasense-"))
         place = setting.out or cast("Path", folder) / "results"
         self._journal = Journal(place.with_name(f"{place.name}.journal"))
+        if setting.retry_failed and not self._journal.exists():
+            raise UsageError(
+                f"{place} has no earlier run in which something could have failed",
+                hint="leave out --retry-failed",
+            )
         self._results = Results(setting.out, self._journal)
         self._started = time.monotonic()
         try:
             self.earlier = self._journal.open(fingerprint(question), described(question))
-            self._spent = self.earlier.spent
-            self._forget_problems()
-            self._results.restore()
-            yield self.earlier
+            try:
+                self._spent = self.earlier.spent
+                self._look_at_bad_rows()
+                self._results.restore()
+                yield self.earlier
+            finally:
+                self._end()
         finally:
-            self._end()
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -243,59 +253,102 @@ class Batch:
             self._over = True
             try:
                 self._journal.released(tuple(self._claimed))
+                with self._lock:
+                    # Also what is in the list no longer, or was tried again in vain.
+                    left = self._journal.counts().failed - self._counted["failed"]
+                    self._counted["left_failed"] = max(0, left)
                 self._results.close()
             finally:
                 self._journal.close()
 
     def _outcomes(self) -> Iterator[Outcome]:
-        pauses = self._setting.pauses if self._setting.on_error == "retry" else ()
-        yield from self._asked(self._new(), last=not pauses)
-        for number, pause in enumerate(pauses, 1):
-            again = self._failed_again()
-            first = next(again, None)
-            if first is None or self.problem is not None or self._stopping.wait(pause):
-                return
-            yield from self._asked(chain((first,), again), last=number == len(pauses))
+        yield from self._asked(self._new())
+        if self._setting.on_error != "retry":
+            return
+        self._again = True
+        for pause in self._setting.pauses:
+            nothing = next(self._failed_again(), None) is None
+            if nothing or self.problem is not None or self._stopping.wait(pause):
+                break
+            yield from self._asked(map(_item_of, self._failed_again()))
+        yield from map(_outcome_of, self._failed_again())
 
-    def _asked(self, items: Iterator[Item], *, last: bool) -> Iterator[Outcome]:
-        """Have items asked about; of those that will be tried again nothing is told yet."""
+    def _asked(self, items: Iterator[Item]) -> Iterator[Outcome]:
+        """Have items asked about; of those that are tried again nothing is told yet."""
         budget = Budget(self._question.max_cost, self._spent.cost)
         self._engine = self._make_engine(budget)
+        if self._stopping.is_set():
+            self._engine.stop()
         for outcome in self._engine.run(items, self._keep):
-            failure = outcome.failure
-            if failure is None or last or not failure.passing:
+            if self._setting.on_error != "retry" or self._is_settled(outcome):
                 yield outcome
+
+    def _is_settled(self, outcome: Outcome) -> bool:
+        """Whether nothing else can come of an item in this run."""
+        if outcome.failure is None:
+            return True
+        if _is_given_back(outcome):
+            return not self._again
+        return not outcome.failure.passing or encode_item(outcome.item) is None
 
     def _new(self) -> Iterator[Item]:
         """The items that are to be asked about, claimed."""
-        while chunk := tuple(islice(self._items, self._at_once)):
-            claims = self._journal.claim(
-                [item.id for item in chunk], retry_failed=self._setting.retry_failed
-            )
-            self._claimed = {
-                item.id: item
-                for item, claim in zip(chunk, claims, strict=True)
-                if claim in ("new", "again")
-            }
+        for chunk in _chunks(self._items, self._at_once):
+            with self._keeping:
+                if self._over:
+                    return
+                claims = self._claims(chunk)
+                self._claimed = {
+                    item.id: item
+                    for item, claim in zip(chunk, claims, strict=True)
+                    if claim in ("new", "again")
+                }
             with self._lock:
                 for claim in claims:
                     if claim in _PASSED_OVER:
                         self._counted[_PASSED_OVER[claim]] += 1
             for one in tuple(self._claimed):
-                if self._stopping.is_set():
+                if self._stopping.is_set() or self._over:
                     return
                 yield self._claimed.pop(one)
 
-    def _forget_problems(self) -> None:
-        """Rows that could not be used are looked at anew: once mended they go by another id."""
-        for failed in self._journal.failures():
-            if failed.again is not None and decode_item(failed.again).problem:
-                self._journal.forget(failed.id)
+    def _claims(self, chunk: Sequence[Item]) -> Sequence[Claim]:
+        """Claim items; a row that was mended goes by another id than the failure it was."""
+        retry_failed = self._setting.retry_failed
+        claims = self._journal.claim([item.id for item in chunk], retry_failed=retry_failed)
+        if not self._bad_rows:
+            return claims
+        return [
+            self._claim_mended(item) if claim == "skipped" else claim
+            for item, claim in zip(chunk, claims, strict=True)
+        ]
 
-    def _failed_again(self) -> Iterator[Item]:
+    def _claim_mended(self, item: Item) -> Claim:
+        bad = self._bad_rows.pop(item.row or 0, None)
+        if bad is None:
+            return "skipped"
+        self._journal.forget(bad)
+        return self._journal.claim([item.id])[0]
+
+    def _look_at_bad_rows(self) -> None:
+        """Rows that could not be used are looked at anew.
+
+        Where only failures are asked about, each is kept until its row was met.
+        """
+        for failed in self._journal.failures():
+            item = None if failed.again is None else decode_item(failed.again)
+            if item is None or not item.problem:
+                continue
+            if not self._setting.retry_failed:
+                self._journal.forget(failed.id)
+            elif item.row is not None:
+                self._bad_rows[item.row] = failed.id
+
+    def _failed_again(self) -> Iterator[FailedItem]:
+        """What failed, and may pass when it is tried again."""
         for failed in self._journal.failures():
             if failed.passing and failed.again is not None:
-                yield decode_item(failed.again)
+                yield failed
 
     def _keep(self, outcomes: Sequence[Outcome]) -> None:
         """Keep what became of items, in the journal and in the results file."""
@@ -323,13 +376,51 @@ class Batch:
         self.stop()
 
     def _count(self, outcome: Outcome) -> None:
+        counted = self._counted
         with self._lock:
             self._spent += outcome.spent
             if outcome.answer is not None:
-                self._counted["answered"] += 1
-                self._counted["cached"] += bool(outcome.answer["cached"])
-            elif outcome.failure is not None and not outcome.failure.stopping:
-                self._counted["failed"] += 1
+                counted["answered"] += 1
+                counted["cached"] += bool(outcome.answer["cached"])
+                if self._again:  # it had failed, in this run or in an earlier one
+                    before = "failed" if counted["failed"] else "left_failed"
+                    counted[before] = max(0, counted[before] - 1)
+            elif not _is_given_back(outcome) and not self._again:
+                counted["failed"] += 1
+
+
+def _chunks(items: Iterator[Item], at_once: int) -> Iterator[tuple[Item, ...]]:
+    """Some items at once; where the list breaks, those before the break come first."""
+    broken: Exception | None = None
+    while broken is None:
+        chunk = []
+        try:
+            for item in islice(items, at_once):
+                chunk.append(item)  # noqa: PERF402  those before an exception count
+        except Exception as error:  # noqa: BLE001  it is raised below
+            broken = error
+        if chunk:
+            yield tuple(chunk)
+        elif broken is None:
+            return
+    raise broken
+
+
+def _item_of(failed: FailedItem) -> Item:
+    assert failed.again is not None
+    return decode_item(failed.again)
+
+
+def _outcome_of(failed: FailedItem) -> Outcome:
+    """What became of an item, once more; what it cost is counted already."""
+    line = json.loads(failed.line)
+    return Outcome(
+        item=_item_of(failed),
+        answer=None,
+        failure=Failure(**line["error"]),
+        spent=Spent(),
+        seconds=line["seconds"],
+    )
 
 
 def _is_given_back(outcome: Outcome) -> bool:

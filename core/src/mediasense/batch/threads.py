@@ -14,6 +14,7 @@ from mediasense.store.later import Later
 _PATIENCE = 0.2
 """Seconds: on some systems Ctrl-C is not heard while a thread waits for another without end."""
 
+
 @dataclass(frozen=True, slots=True)
 class _Broken:
     """What a thread does for the batch itself failed."""
@@ -25,17 +26,31 @@ _ENDED = object()
 """All threads are done, and all outcomes are told."""
 
 
+def _stops(outcome: Outcome) -> bool:
+    return outcome.failure is not None and outcome.failure.stopping
+
+
 class Threads:
     """Works on items in threads, which never keep a program from ending.
 
     Args:
         answer: What is done about one.
         jobs: How many at once.
+        ends: Whether no more are to be taken after this one. Those who keep it say so too, but a
+            moment later.
     """
 
-    def __init__(self, answer: Callable[[Item], Outcome], jobs: int) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Item], Outcome],
+        jobs: int,
+        *,
+        ends: Callable[[Outcome], bool] = _stops,
+    ) -> None:
         self._answer = answer
         self._jobs = jobs
+        self._ends = ends
+        self._left = False
         self._taking = threading.Lock()
         self._counting = threading.Lock()
         self._running = 0
@@ -73,7 +88,7 @@ class Threads:
             threading.Thread(target=self._work, args=(items, keeper), daemon=True).start()
         failed: BaseException | None = None
         try:
-            while (said := self._next_said()) is not _ENDED:
+            while (said := self._next_said(keeper)) is not _ENDED:
                 if isinstance(said, _Broken):
                     failed = failed or said.error
                 elif isinstance(said, Outcome):
@@ -82,26 +97,42 @@ class Threads:
         finally:
             self.stop()
             self._room.release(self._jobs)
+            keeper.close()
         if failed is not None:
             raise failed
 
-    def _next_said(self) -> object:
+    def _next_said(self, keeper: Later[Outcome]) -> object:
         while True:
             try:
                 return self._said.get(timeout=_PATIENCE)
             except queue.Empty:
-                continue
+                if self._leave():
+                    keeper.close()
+                    self._said.put(_ENDED)
+
+    def _leave(self) -> bool:
+        """Once no more is taken and all is answered, leave a thread that waits for the list.
+
+        The next line of a pipe may be hours away.
+        """
+        with self._counting:
+            self._left = self._left or (self._stopped.is_set() and not self._running)
+            return self._left
 
     def _work(self, items: Iterator[Item], keeper: Later[Outcome]) -> None:
         try:
             while (item := self._next(items)) is not None:
                 try:
                     outcome = self._answer(item)
+                    if self._ends(outcome):
+                        self.stop()
+                    keeper.add(outcome)
                 finally:
                     self._count(-1)
-                keeper.add(outcome)
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-            self._break(error)
+            # What is under way can be answered all the same.
+            self._stopped.set()
+            self._said.put(_Broken(error))
         with self._counting:
             self._working -= 1
             last = not self._working
@@ -113,21 +144,22 @@ class Threads:
         try:
             keep(outcomes)
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-            self._break(error)
+            self.stop()
+            self._said.put(_Broken(error))
             return
         for outcome in outcomes:
             self._said.put(outcome)
-
-    def _break(self, error: BaseException) -> None:
-        self.stop()
-        self._said.put(_Broken(error))
 
     def _next(self, items: Iterator[Item]) -> Item | None:
         self._room.acquire()
         with self._taking:
             item = None if self._stopped.is_set() else next(items, None)
-        if item is not None:
-            self._count(1)
+            if item is None:
+                return None
+            with self._counting:
+                if self._left:
+                    return None
+                self._running += 1
         return item
 
     def _count(self, change: int) -> None:

@@ -19,6 +19,7 @@ from mediasense.errors import (
     NoPlugins,
     OutOfService,
     PermissionDenied,
+    PluginError,
     ProviderConflict,
     ProviderError,
     ProviderUnavailable,
@@ -73,7 +74,7 @@ class Worker:
             failure = Failure(
                 kind=STOPPED, message=str(error), exit_code=130, passing=True, stopping=True
             )
-        except Exception as error:  # noqa: BLE001  one item never takes the others down
+        except (Exception, SystemExit) as error:  # noqa: BLE001  it never takes the others down
             failure = Failure(
                 kind=type(error).__name__,
                 message=f"mediasense failed: {type(error).__name__}: {error}",
@@ -110,7 +111,8 @@ def _about(question: Question, item: Item) -> Question:
 def failure_of(error: MediasenseError) -> Failure:
     """What is kept of an error, and what it means for the rest of the batch."""
     causes = (error, *error.others)
-    broken = error.__cause__
+    # What caused any other is told in its words, and is nobody's mistake.
+    broken = error.__cause__ if isinstance(error, PluginError) else None
     return Failure(
         kind=type(error).__name__,
         message=str(error),

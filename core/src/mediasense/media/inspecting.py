@@ -53,23 +53,46 @@ def inspect_file(path: Path, name: str, workspace: Workspace) -> Media:
         CorruptMedia: It is empty, truncated or damaged.
         MediaTooLarge: It has more pixels than anybody takes.
     """
+    data = read_small(path)
+    if data is not None:
+        return inspect_bytes(data, name, workspace, path=path)
     with _open_regular(path, name) as file:
         size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            raise CorruptMedia(f"{name} is empty", hint=_NOTHING)
-        if size > _KEEP_BELOW:
-            return _inspect(file, file.read(HEAD_BYTES), name, size, path, workspace)
-        data = file.read(size)
-    media = _inspect(io.BytesIO(data), data[:HEAD_BYTES], name, len(data), path, workspace)
-    return replace(media, data=data)
+        return _inspect(file, file.read(HEAD_BYTES), name, size, path, workspace)
 
 
-def inspect_bytes(data: bytes, name: str, workspace: Workspace) -> Media:
-    """Look at bytes; otherwise as :func:`inspect_file`."""
+def read_small(path: Path) -> bytes | None:
+    """A file that is read once, checked and sent from memory.
+
+    Returns:
+        Its bytes; ``None`` where it is too large for that, or cannot be read.
+    """
+    try:
+        # Looked at before it is opened: opening a pipe would wait for its other end. Of the calls
+        # to the system each lets other threads go first, so there are no more than it takes.
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _KEEP_BELOW:
+            return None
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError):
+        return None
+    try:
+        data = os.read(file, found.st_size + 1)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+    return data if len(data) == found.st_size else None
+
+
+def inspect_bytes(
+    data: bytes, name: str, workspace: Workspace, *, path: Path | None = None
+) -> Media:
+    """Look at bytes, which may be those of a file; otherwise as :func:`inspect_file`."""
     if not data:
         raise CorruptMedia(f"{name} is empty", hint=_NOTHING)
-    media = _inspect(io.BytesIO(data), data[:HEAD_BYTES], name, len(data), None, workspace)
-    return replace(media, data=data, path=None)
+    media = _inspect(io.BytesIO(data), data[:HEAD_BYTES], name, len(data), path, workspace)
+    return replace(media, data=data, path=path)
 
 
 def _inspect(

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 
 Source = str | os.PathLike[str] | bytes
 
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """A small file that was read: what is looked at, and known again, is what is sent.
+
+    Attributes:
+        path: Where it is.
+        data: What is in it.
+    """
+
+    path: Path
+    data: bytes = field(repr=False)
+
+
 _URI = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 _PAGES = ("application/xhtml+xml", "text/html")
@@ -34,7 +48,10 @@ _YOUTUBE_HOSTS = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
 
 
 def resolve(
-    source: Source, expected: MediaModality | None, question: Question, workspace: Workspace
+    source: Source | FileRead,
+    expected: MediaModality | None,
+    question: Question,
+    workspace: Workspace,
 ) -> Media:
     """Look at what the user named.
 
@@ -55,6 +72,9 @@ def resolve(
         MediaTooLarge: It has more pixels or bytes than anybody takes.
         UsageError: It is of another kind than expected.
     """
+    if isinstance(source, FileRead):
+        name = display_name(source.path)
+        return _expect(inspect_bytes(source.data, name, workspace, path=source.path), expected)
     if isinstance(source, bytes):
         return _expect(inspect_bytes(source, "the data", workspace), expected)
     if not isinstance(source, str | os.PathLike):
