@@ -118,6 +118,25 @@ def test_a_failure_that_cost_nothing_is_not(serve, png, history):
     assert history.find() == ()
 
 
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_was_paid_for_before_ctrl_c_is_written_down(serve, wav, history, failure):
+    def stop(request):
+        raise failure
+
+    def take(piece):
+        raise failure
+
+    facts = {**HEARS, "text": TextLimits()}
+    hear = says("good morning", cost=0.25)
+    generate = stop if failure is KeyboardInterrupt else says("a", cost=0.0)
+    one = serve(Desk(history=history), hear, facts=facts, generate=generate)
+    with pytest.raises(failure):
+        ask(one, wav, prompt="what?", on_text=take)
+    [past] = history.find()
+    assert past.failure == f"it was not finished: {failure.__name__}"
+    assert history.spent("provider")[0].spent.cost == 0.25
+
+
 def test_an_answer_that_does_not_fit_its_schema_was_paid_for(serve, png, history):
     limits = ImageLimits(mime_types=("image/png",), options=("json_schema",))
     one = serve(Desk(history=history), says("no JSON", cost=0.25), facts={"image": limits})

@@ -170,6 +170,76 @@ def test_a_part_of_a_recording_must_be_one(wire, make_wav, start, end):
     assert wire.log == []
 
 
+# --- what was answered before, and who is asked instead -----------------------------------------
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Answers are kept, and what was asked is written down."""
+    monkeypatch.setenv("MEDIASENSE_CACHE", "on")
+    monkeypatch.setenv("MEDIASENSE_HISTORY", "on")
+
+
+def test_the_same_question_is_asked_once(kept, wire, picture):
+    found = [analyze(picture, "what?", provider="acme") for _ in range(2)]
+    assert [(one.text, one.cached) for one in found] == [("a cat", False), ("a cat", True)]
+    assert len(wire.log) == 1
+
+
+@pytest.mark.parametrize(("cache", "calls"), [("refresh", 2), ("off", 2), ("use", 1)])
+def test_the_cache_may_be_passed_by(kept, wire, picture, cache, calls):
+    for _ in range(2):
+        analyze(picture, provider="acme", cache=cache)
+    assert len(wire.log) == calls
+
+
+def test_nothing_is_kept_where_that_is_switched_off(wire, picture, empty_environment):
+    analyze(picture, provider="acme")
+    assert [path for path in empty_environment.rglob("*") if path.suffix == ".sqlite"] == []
+
+
+def test_what_was_asked_is_written_down_where_the_user_keeps_state(
+    kept, wire, picture, empty_environment
+):
+    analyze(picture, "what?", provider="acme")
+    found = {path.name for path in empty_environment.rglob("*.sqlite")}
+    assert found == {"answers.sqlite", "history.sqlite"}
+
+
+@pytest.mark.parametrize("other", ["other", mediasense.Fallback(provider="other")])
+def test_somebody_else_may_be_asked_instead(wire, installed, picture, other):
+    installed.install("other", OTHER)
+    wire.clear()
+    wire.expect_request("/look").respond_with_data(status=503)
+    analysis = analyze(picture, provider="acme", retries=0, fallback=[other])
+    assert (analysis.text, analysis.provider) == ("from somewhere else", "other")
+    [warning] = analysis.warnings
+    assert warning.startswith("acme answered 503")
+    assert warning.endswith(": other answered instead")
+
+
+OTHER = """
+from mediasense import Answer, ImageLimits, Provider, hookimpl
+
+
+@hookimpl
+def capabilities():
+    limits = ImageLimits(mime_types=("image/png",))
+    return (Provider(name="other", description="d", kind="device", image=limits),)
+
+
+@hookimpl
+def analyze_image(request):
+    return Answer(text="from somewhere else", model="m")
+"""
+
+
+def test_a_call_that_could_pass_the_limit_of_cost_is_not_made(wire, picture):
+    with pytest.raises(mediasense.BudgetExceeded):
+        analyze(picture, provider="acme", max_cost=0.01)
+    assert wire.log == []
+
+
 # --- asynchronous --------------------------------------------------------------------------------
 
 

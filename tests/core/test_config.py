@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 import os
 import string
+from dataclasses import fields
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasense import ConfigError
-from mediasense.config import Config, config_path, load_config
+from mediasense.config import Config, cache_path, config_path, history_path, load_config
+
+
+@pytest.fixture(autouse=True)
+def stores_as_they_come(monkeypatch):
+    monkeypatch.delenv("MEDIASENSE_CACHE")
+    monkeypatch.delenv("MEDIASENSE_HISTORY")
 
 
 @pytest.fixture
@@ -28,13 +35,32 @@ def write(tmp_path, monkeypatch):
 
 
 def test_without_a_file_there_are_defaults():
-    assert load_config() == Config(provider=None, disable_plugins=(), timeout=600.0, retries=2)
+    assert load_config() == Config(
+        provider=None,
+        disable_plugins=(),
+        timeout=600.0,
+        retries=2,
+        cache=True,
+        cache_days=30.0,
+        cache_megabytes=1000,
+        history=True,
+    )
 
 
 def test_every_setting_is_read(write):
-    write('provider = "acme"\ndisable_plugins = ["a", "b"]\ntimeout = 30\nretries = 0\n')
+    write(
+        'provider = "acme"\ndisable_plugins = ["a", "b"]\ntimeout = 30\nretries = 0\n'
+        "cache = false\ncache_days = 0.5\ncache_megabytes = 20\nhistory = false\n"
+    )
     assert load_config() == Config(
-        provider="acme", disable_plugins=("a", "b"), timeout=30, retries=0
+        provider="acme",
+        disable_plugins=("a", "b"),
+        timeout=30,
+        retries=0,
+        cache=False,
+        cache_days=0.5,
+        cache_megabytes=20,
+        history=False,
     )
 
 
@@ -55,6 +81,58 @@ def test_the_variable_names_another_file_from_home(monkeypatch, empty_environmen
     assert config_path() == empty_environment / "mine.toml"
 
 
+# --- the stores ----------------------------------------------------------------------------------
+
+STORES = ("cache", "history")
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize(
+    ("variable", "wanted"), [("on", True), ("off", False), (" ON ", True), ("", None)]
+)
+def test_the_variable_of_a_store_says_more_than_the_file(
+    write, monkeypatch, store, said, variable, wanted
+):
+    write(f"{store} = {str(said).lower()}")
+    monkeypatch.setenv(f"MEDIASENSE_{store.upper()}", variable)
+    assert getattr(load_config(), store) is (said if wanted is None else wanted)
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("variable", ["0", "1", "no", "true", "of", "on off"])
+def test_a_variable_that_says_neither_is_named(monkeypatch, store, variable):
+    monkeypatch.setenv(f"MEDIASENSE_{store.upper()}", variable)
+    with pytest.raises(ConfigError, match=f"MEDIASENSE_{store.upper()} is ") as caught:
+        load_config()
+    assert caught.value.hint == "set it to on or off"
+
+
+def test_the_stores_lie_in_the_home_of_the_user_and_apart(empty_environment):
+    assert empty_environment in cache_path().parents
+    assert empty_environment in history_path().parents
+    assert len({cache_path(), history_path(), config_path()}) == 3
+
+
+def test_the_stores_lie_where_the_system_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "c"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "s"))
+    assert cache_path() == tmp_path / "c" / "mediasense" / "answers.sqlite"
+    assert history_path() == tmp_path / "s" / "mediasense" / "history.sqlite"
+
+
+@pytest.mark.parametrize("key", ["cache_days", "cache_megabytes"])
+@pytest.mark.parametrize("value", ["0", "-1", "10000001"])
+def test_a_cache_of_no_size_is_told(write, key, value):
+    path = write(f"{key} = {value}")
+    with pytest.raises(ConfigError, match=f"{key} is not above 0") as caught:
+        load_config()
+    assert str(path) in caught.value.message
+
+
+# --- what is wrong -------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("content", "key", "message"),
     [
@@ -68,6 +146,12 @@ def test_the_variable_names_another_file_from_home(monkeypatch, empty_environmen
         ("retries = 1.5", "retries", "is not a int"),
         ("retries = -1", "retries", "is not"),
         ("retries = false", "retries", "is not a int"),
+        ("cache = 1", "cache", "is not a bool"),
+        ('cache = "on"', "cache", "is not a bool"),
+        ("history = 0", "history", "is not a bool"),
+        ("cache_days = true", "cache_days", "is not a int or float"),
+        ("cache_days = nan", "cache_days", "is not above 0"),
+        ("cache_megabytes = 1.5", "cache_megabytes", "is not a int"),
         ("[provider]\nname = 1", "provider", "is not a str"),
     ],
 )
@@ -91,7 +175,14 @@ def test_a_timeout_that_no_client_can_keep_is_told(write, value):
 
 @pytest.mark.parametrize(
     ("misspelt", "meant"),
-    [("providr", "provider"), ("time_out", "timeout"), ("disabled_plugins", "disable_plugins")],
+    [
+        ("providr", "provider"),
+        ("time_out", "timeout"),
+        ("disabled_plugins", "disable_plugins"),
+        ("cache_mb", "cache"),
+        ("cache_megabyte", "cache_megabytes"),
+        ("histroy", "history"),
+    ],
 )
 def test_a_misspelt_key_is_told_with_the_one_that_is_meant(write, misspelt, meant):
     path = write(f"{misspelt} = 1")
@@ -103,8 +194,9 @@ def test_a_misspelt_key_is_told_with_the_one_that_is_meant(write, misspelt, mean
 
 def test_a_key_that_is_like_none_is_told_with_all(write):
     write("colour = 1")
-    with pytest.raises(ConfigError, match="known: provider, disable_plugins, timeout, retries"):
+    with pytest.raises(ConfigError) as caught:
         load_config()
+    assert caught.value.hint == f"known: {', '.join(field.name for field in fields(Config))}"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +235,7 @@ VALUES = st.one_of(
 
 @settings(max_examples=50, deadline=None)
 @given(
-    key=st.sampled_from(["provider", "timeout", "retries", "disable_plugins", "other"]),
+    key=st.sampled_from([*(field.name for field in fields(Config)), "other"]),
     value=VALUES,
 )
 def test_any_setting_is_taken_or_refused(tmp_path_factory, key, value):
@@ -162,3 +254,6 @@ def test_any_setting_is_taken_or_refused(tmp_path_factory, key, value):
     assert math.isnan(config.timeout) or config.timeout >= 0
     assert isinstance(config.retries, int)
     assert config.retries >= 0
+    assert {type(config.cache), type(config.history)} == {bool}
+    assert 0 < config.cache_days <= 1e6
+    assert 0 < config.cache_megabytes <= 1e6

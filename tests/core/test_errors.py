@@ -60,6 +60,25 @@ def test_no_two_classes_share_an_exit_code():
     assert len(set(codes)) == len(codes) > 25
 
 
+@pytest.mark.parametrize(
+    ("kind", "parent", "code"),
+    [
+        (errors.StoreError, MediasenseError, 11),
+        (errors.BudgetExceeded, MediasenseError, 30),
+        (errors.BatchFailed, MediasenseError, 31),
+        (errors.OutOfService, errors.ProviderUnavailable, 54),
+    ],
+)
+def test_what_scripts_ask_for_about_many_files_keeps_its_exit_code(kind, parent, code):
+    assert (kind.__bases__, kind.exit_code) == ((parent,), code)
+
+
+def test_nobody_else_was_asked_unless_somebody_was():
+    first, other = MediasenseError("a"), MediasenseError("b")
+    first.others = (other,)
+    assert (other.others, MediasenseError("c").others) == ((), ())
+
+
 def test_no_exit_code_means_something_else_to_a_shell():
     """0 is success; from 126 on a shell speaks of commands and signals."""
     assert all(0 < kind.exit_code < 126 for kind in classes().values())

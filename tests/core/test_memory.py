@@ -41,7 +41,7 @@ from mediasense import (
 from mediasense.desk import Desk
 from mediasense.dispatch import Dispatcher
 from mediasense.envelope import to_json, to_plain
-from mediasense.memory import _NOT_SHAPING, _SHAPING, Memory
+from mediasense.memory import _NOT_SHAPING, _SHAPING, Memory, _shape
 from mediasense.store.cache import Cache
 from mediasense.store.later import LaterCache
 from mediasense.types import AudioRequest, ImageRequest, Question, Timings
@@ -266,9 +266,11 @@ def test_no_two_fields_are_taken_for_each_other(key):
 @settings(max_examples=50)
 @given(number=st.integers(-(2**53), 2**53))
 def test_a_number_is_the_same_however_it_is_written(number):
-    one = memory(Question(start=number), None)
-    other = memory(Question(start=float(number), prompt=None), None)
-    assert one.look(()).key == other.look(()).key
+    keys = set()
+    for start in (number, float(number)):
+        _shape.cache_clear()  # equal questions are one to it
+        keys.add(memory(Question(start=start), None).look(()).key)
+    assert len(keys) == 1
 
 
 @settings(max_examples=50)
@@ -764,6 +766,16 @@ def test_an_answer_all_of_whose_calls_were_kept_counts_nothing(serve, acme, make
     analysis = service.ask(make_wav())
     assert (len(service.asked), analysis.cached, analysis.cost) == (1, False, 0.0)
     assert analysis.usage == Usage(input_tokens=0, output_tokens=0)
+
+
+def test_the_pieces_of_a_kept_call_come_as_one(serve, acme, make_wav, cache):
+    service = serve(acme(image=None, audio=replace(HEARS, streaming=True)))
+    service.ask(make_wav())
+    for key in whole_answers(cache):
+        forget(cache, key)
+    pieces = []
+    assert service.ask(make_wav(), on_text=pieces.append).text == "answer 1"
+    assert pieces == ["answer 1"]
 
 
 def whole_answers(cache: Cache) -> list[int]:

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasense import Analysis, Box, Media, Segment, TextLine, Timings, Usage, names
-from mediasense.output import progress
 from mediasense.envelope import dumps, to_json
+from mediasense.output import progress
 from mediasense.output.plans import plan_json, print_plan
 from mediasense.output.tables import print_table
 from mediasense.output.terminal import say, write
@@ -74,6 +74,8 @@ def test_the_envelope_has_these_fields_in_this_order():
         "strategy",
         "finish_reason",
         "usage",
+        "cost",
+        "cached",
         "media",
         "segments",
         "lines",
@@ -96,6 +98,8 @@ def test_an_envelope_of_little_has_nulls_and_empty_lists():
         "strategy": "images",
         "finish_reason": None,
         "usage": None,
+        "cost": None,
+        "cached": False,
         "media": [],
         "segments": [],
         "lines": [],
@@ -112,6 +116,8 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
     full = analysis(
         data={"cats": 1},
         finish_reason="length",
+        cost=0.0125,
+        cached=True,
         usage=Usage(input_tokens=3, seconds=1.5),
         media=(
             Media(
@@ -144,6 +150,7 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
                 images=3,
                 bytes=9,
                 tokens=7,
+                cached=1,
             ),
         ),
         frames=(FrameUsed(timestamp=0.5, reason="first"),),
@@ -155,6 +162,7 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
         "output_tokens": None,
         "reasoning_tokens": None,
         "cached_tokens": None,
+        "cache_write_tokens": None,
         "image_tokens": None,
         "video_tokens": None,
         "audio_tokens": None,
@@ -209,12 +217,14 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
             "bytes": 9,
             "tokens": 7,
             "cost": None,
+            "cached": 1,
         }
     ]
     assert envelope["frames"] == [{"timestamp": 0.5, "reason": "first"}]
     assert envelope["left_out"] == [
         {"words": "the sound was not heard", "channels": ["sound"], "start": None, "end": None}
     ]
+    assert (envelope["cost"], envelope["cached"]) == (0.0125, True)
     assert (envelope["data"], envelope["finish_reason"]) == ({"cats": 1}, "length")
     assert (envelope["language"], envelope["warnings"]) == ("en", ["short"])
 

@@ -9,13 +9,17 @@ import pytest
 
 from mediasense import (
     Access,
+    Answer,
     AudioLimits,
     CorruptMedia,
+    Fallback,
     ImageLimits,
     Media,
     MediaNotFound,
     ModelRule,
     Provider,
+    Question,
+    Step,
     TextLimits,
     providers,
     types,
@@ -139,6 +143,26 @@ def test_a_link_has_no_bytes_to_open():
     media = Media(modality="image", mime_type="", uri="https://example.org/a.png")
     with pytest.raises(MediaNotFound, match="no local bytes"):
         media.open()
+
+
+# --- questions and answers -----------------------------------------------------------------------
+
+
+def test_a_question_takes_what_was_kept_and_has_no_limit_and_nobody_else_to_ask():
+    question = Question()
+    assert (question.cache, question.max_cost, question.fallback) == ("use", None, ())
+
+
+def test_an_answer_was_not_given_before_and_its_cost_is_unknown_unless_somebody_says_so():
+    answer = Answer(text="a", model="m")
+    assert (answer.cached, answer.cost) == (False, None)
+    assert Step(action="ask", words="w").cached == 0
+
+
+def test_records_can_be_compared_and_be_in_sets():
+    """The cache knows a question and a provider again by what they say."""
+    twice = [Question(fallback=(Fallback(provider="b", model="m"),)) for _ in range(2)]
+    assert len({*twice, Question()}) == 2
 
 
 def test_access_holds_names_only():

@@ -149,23 +149,6 @@ def test_an_item_that_ends_workers_fails_alone(
     assert len(kept) == 40
 
 
-def test_a_killed_worker_does_not_hold_money_for_ever(
-    machines, dispatcher, question, service, pictures, travelling
-):
-    """What it had put aside may be spent, counts as spent, and nobody waits for it."""
-    from mediasense.batch.limits import Limits
-
-    limits = Limits({}, 1.0, 0.0)
-    assert limits.reserve(1, 0.4) == "held"
-    assert limits.reserve(1, 0.4) == "held"
-    limits.settle(1, 0.4, 0.1)
-    assert limits.reserve(2, 0.9) == "none" or limits.reserve(2, 0.6) == "wait"
-    limits.lose(1)
-    limits.settle(1, 0.4, 0.0)
-    assert limits.spent() == pytest.approx(0.5)
-    assert limits.reserve(2, 0.5) == "held"
-
-
 def test_relative_paths_and_missing_files(
     machines, dispatcher, question, pictures, monkeypatch, tmp_path
 ):

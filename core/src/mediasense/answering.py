@@ -76,6 +76,17 @@ class Answering:
             MediasenseError: Of the class that fits the failure; that of the first provider, where
                 all failed.
         """
+        try:
+            return self._answer(asking, ledger)
+        except MediasenseError:
+            raise  # it is written down already
+        except BaseException as error:
+            if ledger.spent.calls:  # Ctrl-C gives no money back
+                ended = MediasenseError(f"it was not finished: {type(error).__name__}")
+                self._note(asking, ledger, ended)
+            raise
+
+    def _answer(self, asking: Asking, ledger: Ledger) -> Analysis:
         for other in asking.question.fallback:
             self.chooser.provider(other.provider)  # a name that is wrong is told first
         shown = _Shown(asking.on_text)

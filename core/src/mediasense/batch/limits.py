@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -39,13 +39,20 @@ class Limits:
         rates: The user's limits by the name of the provider.
         cost: US dollars that all calls may come to; ``None`` for no limit.
         spent: US dollars spent before.
+        clock: Seconds that never go back.
     """
 
-    def __init__(self, rates: Mapping[str, RateLimit], cost: float | None, spent: float) -> None:
-        self._lanes = Lanes(rates)
+    def __init__(
+        self,
+        rates: Mapping[str, RateLimit],
+        cost: float | None,
+        spent: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lanes = Lanes(rates, clock=clock)
+        self._clock = clock
         self._budget = Budget(cost, spent)
         self._reserved: dict[int, Counter[float]] = {}
-        self._lost: set[int] = set()
         self._signs: dict[int, float] = {}
 
     def admit(self, lane: str, tokens: int) -> float:
@@ -73,14 +80,14 @@ class Limits:
 
     def settle(self, worker: int, reserved: float, cost: float) -> None:
         """Give back what a worker had put aside, and pay."""
-        if worker in self._lost:
-            return  # it was lost, as it seemed, and all of it was counted as spent then
-        self._reserved.setdefault(worker, Counter())[reserved] -= 1
-        self._budget.settle(reserved, cost)
+        held = self._reserved.get(worker, Counter())
+        if held[reserved] > 0:  # else it was lost, as it seemed, and counts as spent already
+            held[reserved] -= 1
+            self._budget.settle(reserved, cost)
 
     def live(self, worker: int) -> None:
         """A worker lives; those that said so once, and no more, are lost."""
-        now = time.monotonic()
+        now = self._clock()
         self._signs[worker] = now
         for silent in [w for w, sign in self._signs.items() if now - sign > _SILENCE]:
             del self._signs[silent]
@@ -88,7 +95,6 @@ class Limits:
 
     def lose(self, worker: int) -> None:
         """A worker is lost: what it had put aside may be spent, and counts as spent."""
-        self._lost.add(worker)
         for reserved, count in self._reserved.pop(worker, Counter()).items():
             for _ in range(count):
                 self._budget.settle(reserved, reserved)
