@@ -59,6 +59,14 @@ def together(session: nox.Session) -> None:
 
 
 @nox.session
+def ray(session: nox.Session) -> None:
+    """A batch on a real cluster of three nodes, some of which are lost."""
+    session.install(*TEST_TOOLS, f"{CORE}[ray]", "ray[data]", PACKAGES["openai_compat"])
+    # Not at once: there is one cluster.
+    session.run("python", "-m", "pytest", "tests/ray", *session.posargs, env=_environment())
+
+
+@nox.session
 def wheels(session: nox.Session) -> None:
     """Build every package, install the wheels with pip in a clean environment, and use them."""
     session.install("build")
@@ -76,6 +84,10 @@ def wheels(session: nox.Session) -> None:
 
 
 def _pytest(session: nox.Session, folder: str) -> None:
+    arguments = ("python", "-m", "pytest", "-n", "auto", folder, *session.posargs)
+    session.run(*arguments, env=_environment())
+
+
+def _environment() -> dict[str, str | None]:
     # The tests run what is installed, never the source tree.
-    environment = {"PYTHONSAFEPATH": "1", "HOME": os.environ.get("HOME", "")}
-    session.run("python", "-m", "pytest", "-n", "auto", folder, *session.posargs, env=environment)
+    return {"PYTHONSAFEPATH": "1", "HOME": os.environ.get("HOME", "")}
