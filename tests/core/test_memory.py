@@ -412,6 +412,19 @@ def test_refresh_asks_and_replaces(serve, png):
     assert service.ask(png).text == "answer 2"
 
 
+def test_refresh_makes_every_call_anew_and_keeps_each(serve, acme, make_wav):
+    service = serve(acme(image=None, audio=replace(HEARS, max_seconds=3.0)))
+    wav = make_wav(8.0)
+    first = service.ask(wav)
+    before = len(service.asked)
+    again = service.ask(wav, cache="refresh")
+    assert len(service.asked) == 2 * before
+    assert (again.cost, again.text != first.text) == (first.cost, True)
+    [step] = [step for step in again.steps if step.action == "transcribe"]
+    assert (step.calls, step.cached) == (before, 0)
+    assert service.ask(wav).text == again.text
+
+
 def test_off_neither_takes_nor_keeps(serve, png, cache):
     service = serve()
     service.ask(png, cache="off")
