@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from mediasense.errors import MediasenseError
 from mediasense.fallback import all_failed, goes_on, variants
 from mediasense.hooks import Hooks
 from mediasense.ledger import Ledger
-from mediasense.media.source import Source
+from mediasense.media.source import FileRead, Source
 from mediasense.media.workspace import Workspace
 from mediasense.names import MediaModality, OnProgress, OnText
 from mediasense.run import Planned, Run
@@ -25,7 +25,7 @@ from mediasense.types import Analysis, Answer, Question, Timings
 if TYPE_CHECKING:
     from mediasense.memory import Memory
 
-Plan = Callable[["Asking", Workspace], Planned]
+Plan = Callable[["Asking", Sequence[Source | FileRead], Workspace], Planned]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +136,9 @@ class Answering:
         seen = memory.look(asking.sources) if memory else None
         if memory and seen and (kept := memory.recall(seen)):
             return _told(kept, asking, tally)
+        sources = seen.sources if seen else asking.sources
         with Workspace(asking.on_progress) as workspace:
-            planned = self.plan(asking, workspace)
+            planned = self.plan(asking, sources, workspace)
             if memory and not seen:
                 seen = memory.look_at(planned.media, asking.sources)
                 if seen and (kept := memory.recall(seen)):

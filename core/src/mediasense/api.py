@@ -65,7 +65,7 @@ def analyze(
     timed: bool = False,
     jobs: int = 4,
     cache: CacheUse = "use",
-    fallback: Sequence[Fallback | str] = (),
+    fallback: str | Sequence[Fallback | str] = (),
     max_cost: float | None = None,
     allow_private: bool = False,
     max_download: int = 2_000_000_000,
@@ -156,7 +156,10 @@ def analyze(
         timed=timed,
         jobs=jobs,
         cache=cache,
-        fallback=tuple(Fallback(provider=f) if isinstance(f, str) else f for f in fallback),
+        fallback=tuple(
+            Fallback(provider=other) if isinstance(other, str) else other
+            for other in ([fallback] if isinstance(fallback, str) else fallback)
+        ),
         max_cost=max_cost,
         allow_private=allow_private,
         max_download=max_download,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mediasense.answering import Answering, Asking
@@ -12,7 +13,7 @@ from mediasense.desk import Desk
 from mediasense.errors import UnsupportedMedia, UnsupportedModality, UsageError
 from mediasense.hooks import Hooks
 from mediasense.ledger import Ledger
-from mediasense.media.source import Source, fetched, resolve
+from mediasense.media.source import FileRead, Source, fetched, resolve
 from mediasense.media.workspace import Workspace
 from mediasense.names import MODALITIES, MediaModality, OnProgress, OnText
 from mediasense.planning import (
@@ -125,7 +126,7 @@ class Dispatcher:
             sources=sources, question=question, expected=expected, on_progress=on_progress
         )
         with Workspace(on_progress) as workspace:
-            return self._planned(asking, workspace, prices)
+            return self._planned(asking, sources, workspace, prices)
 
     def models(self, question: Question) -> tuple[Model, ...]:
         """Ask a provider which models it has now.
@@ -165,12 +166,16 @@ class Dispatcher:
         return self._chooser.provider(name)
 
     def _planned(
-        self, asking: Asking, workspace: Workspace, prices: Prices | None = None
+        self,
+        asking: Asking,
+        sources: Sequence[Source | FileRead],
+        workspace: Workspace,
+        prices: Prices | None = None,
     ) -> Planned:
         question, expected = asking.question, asking.expected
         named = self._chooser.named(question)
         listener = self._chooser.listener(question)
-        media = tuple(resolve(source, expected, question, workspace) for source in asking.sources)
+        media = tuple(resolve(source, expected, question, workspace) for source in sources)
         require_one_kind(media)
         try:
             provider = named or self._chooser.choose(media, question)
@@ -204,6 +209,8 @@ class Dispatcher:
         ):
             returned = f"returned {type(answer).__name__}, not an Answer with a text and a model"
             raise self._hooks.broken(request.provider, returned)
+        if not answer.segments:
+            return answer
         try:
             return replace(answer, segments=tuple(map(_sane, answer.segments)))
         except (TypeError, AttributeError):

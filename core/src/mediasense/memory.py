@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 from mediasense.connection import base_url_of
 from mediasense.envelope import from_plain, record_of, to_plain
 from mediasense.errors import MediasenseError
-from mediasense.media.inspecting import display_name
-from mediasense.media.source import Source, plain_path
+from mediasense.media.inspecting import SMALL, display_name, read_small
+from mediasense.media.source import FileRead, Source, plain_path
 from mediasense.names import MediaModality
 from mediasense.planning import PLAN_VERSION
 from mediasense.providers import Access, Provider
@@ -96,11 +96,13 @@ class Seen:
         key: Of the answer to the question about it.
         files: Those that must not have changed when the answer is kept.
         names: What the user calls each, fit to be printed.
+        sources: The sources, where they were read: small files with what is in them.
     """
 
     key: str
     files: tuple[tuple[Path, State], ...]
     names: tuple[str, ...] = ()
+    sources: tuple[Source | FileRead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,20 +135,28 @@ class Memory:
         digests: list[str] = []
         files: list[tuple[Path, State]] = []
         names: list[str] = []
+        known: list[Source | FileRead] = []
         for source in sources:
             if isinstance(source, bytes):
-                digests.append(hashlib.sha256(source).hexdigest())
+                digests.append(_sha256(source))
                 names.append("the data")
+                known.append(source)
                 continue
             path = plain_path(source)
-            state = _state(path) if path is not None else None
-            digest = self._digest(path, state) if path is not None and state is not None else None
-            if path is None or state is None or digest is None:
+            state = _state(path)
+            if path is None or state is None:
+                return None
+            data = read_small(path, state[0]) if state[0] <= SMALL else None
+            digest = self._digest(path, state) if data is None else _sha256(data)
+            if digest is None:
                 return None
             digests.append(digest)
             files.append((path, state))
             names.append(display_name(path))
-        return Seen(key=self._key(digests), files=tuple(files), names=tuple(names))
+            known.append(source if data is None else FileRead(path, data))
+        return Seen(
+            key=self._key(digests), files=tuple(files), names=tuple(names), sources=tuple(known)
+        )
 
     def look_at(self, media: Sequence[Media], sources: Sequence[Source]) -> Seen | None:
         """The same where some were fetched; nothing is known of links that are passed on.
@@ -273,7 +283,7 @@ class Memory:
 
     def _digest_of(self, media: Media) -> str:
         if media.data is not None:
-            return hashlib.sha256(media.data).hexdigest()
+            return _sha256(media.data)
         state = _state(media.path)
         if media.path is not None and state is not None:
             found = self._digest(media.path, state)
@@ -316,6 +326,10 @@ def _plain(value: object) -> object:
 def _hashed(*parts: object) -> str:
     # Half a character in a prompt is escaped by `repr` already.
     return hashlib.sha256(repr((_FORMAT, PLAN_VERSION, *parts)).encode()).hexdigest()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _state(path: Path | None) -> State | None:

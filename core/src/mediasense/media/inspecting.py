@@ -21,8 +21,8 @@ from mediasense.media.sniff import HEAD_BYTES, modality_of, sniff
 from mediasense.media.workspace import Workspace
 from mediasense.types import ImageFacts, Media
 
-# Up to here a file is read once, checked and sent from memory.
-_KEEP_BELOW = 4 * 1024 * 1024
+SMALL = 4 * 1024 * 1024
+"""Bytes: up to here a file is read once, checked and sent from memory."""
 
 _BY_STRUCTURE = ("image/jpeg", "image/png")
 _NOTHING = "give an image, a video or a sound"
@@ -53,36 +53,37 @@ def inspect_file(path: Path, name: str, workspace: Workspace) -> Media:
         CorruptMedia: It is empty, truncated or damaged.
         MediaTooLarge: It has more pixels than anybody takes.
     """
-    data = read_small(path)
-    if data is not None:
-        return inspect_bytes(data, name, workspace, path=path)
     with _open_regular(path, name) as file:
         size = os.fstat(file.fileno()).st_size
-        return _inspect(file, file.read(HEAD_BYTES), name, size, path, workspace)
+        if size > SMALL:
+            return _inspect(file, file.read(HEAD_BYTES), name, size, path, workspace)
+        data = file.read(size)
+    return inspect_bytes(data, name, workspace, path=path)
 
 
-def read_small(path: Path) -> bytes | None:
-    """A file that is read once, checked and sent from memory.
+def read_small(path: Path, size: int) -> bytes | None:
+    """A file up to :data:`SMALL` that is no pipe: read once, checked and sent from memory.
+
+    Of its calls to the system each lets other threads go first, so there are no more than it takes.
+
+    Args:
+        path: Where it is.
+        size: How long it is.
 
     Returns:
-        Its bytes; ``None`` where it is too large for that, or cannot be read.
+        Its bytes; ``None`` where it cannot be read, or is longer or shorter now.
     """
     try:
-        # Looked at before it is opened: opening a pipe would wait for its other end. Of the calls
-        # to the system each lets other threads go first, so there are no more than it takes.
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _KEEP_BELOW:
-            return None
         file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError):
         return None
     try:
-        data = os.read(file, found.st_size + 1)
+        data = os.read(file, size + 1)
     except OSError:
         return None
     finally:
         os.close(file)
-    return data if len(data) == found.st_size else None
+    return data if len(data) == size else None
 
 
 def inspect_bytes(

@@ -7,7 +7,7 @@ of the results file are kept too: the file can always be made again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,9 +83,6 @@ UPDATE batch SET question = ?, told = ?, run = run + 1, under_way = 0,
     interrupted = interrupted + under_way
 """
 _KNOWN = "SELECT number, state, run FROM items WHERE id = ?"
-_KNOWN_AND_LENGTH = """
-SELECT length, number, state, items.run FROM batch LEFT JOIN items ON items.id = ?
-"""
 _MARK = "UPDATE items SET state = ?, run = ? WHERE number = ?"
 _ADD = "INSERT INTO items (id, state, run) VALUES (?, ?, ?)"
 _COUNT = """
@@ -104,6 +101,18 @@ WHERE number > ? ORDER BY number LIMIT ?
 """
 _AT_ONCE = 64
 _BYTES_AT_ONCE = 1 << 18
+
+
+@dataclass(slots=True)
+class _Sums:
+    """By how much what is counted changes with one transaction; of the length, what it is."""
+
+    length: int
+    answered: int = 0
+    failed: int = 0
+    under_way: int = 0
+    interrupted: int = 0
+    spent: Spent = field(default_factory=Spent)
 
 
 class Journal:
@@ -236,30 +245,45 @@ class Journal:
             if "\n" in one.line:
                 raise ValueError(f"{one.id}: a line of results has no newline in it")
         with self._database.transaction() as connection:
-            return tuple(self._finish(connection, one) for one in finished)
+            (length,) = connection.execute("SELECT length FROM batch").fetchone()
+            sums = _Sums(length=length)
+            starts = tuple(self._finish(connection, one, sums) for one in finished)
+            connection.execute(
+                _FINISH,
+                (
+                    sums.answered,
+                    sums.failed,
+                    sums.under_way,
+                    sums.interrupted,
+                    sums.length - length,
+                    *_amounts(sums.spent),
+                ),
+            )
+        return starts
 
-    def _finish(self, connection: Connection, finished: Finished) -> int:
+    def _finish(self, connection: Connection, finished: Finished, sums: _Sums) -> int:
         key = _key(finished.id)
-        length, number, state, run = connection.execute(_KNOWN_AND_LENGTH, (key,)).fetchone()
+        number, state, run = connection.execute(_KNOWN, (key,)).fetchone() or (None, None, None)
+        sums.spent += finished.spent
         if state == _ANSWERED:
-            connection.execute(_SPEND, astuple(finished.spent))
             return -1
         number = self._end_item(connection, number, key, failed=finished.failed)
+        again = state in (_RETRIED, _FAILED)
+        if state in _BEGUN and run == self._run:
+            sums.under_way -= 1
+        elif state in _BEGUN:
+            sums.interrupted -= 1
         if finished.failed:
-            added = _keep_failure(connection, number, finished)
-        else:
-            added = _keep_line(connection, length, finished.line)
-        if state in (_RETRIED, _FAILED) and not finished.failed:
+            sums.failed += not again
+            _keep_failure(connection, number, finished)
+            return -1
+        if again:
+            sums.failed -= 1
             connection.execute("DELETE FROM failures WHERE number = ?", (number,))
-        changes = (
-            not finished.failed,
-            finished.failed - (state in (_RETRIED, _FAILED)),
-            -(state in _BEGUN and run == self._run),
-            -(state in _BEGUN and run != self._run),
-            added,
-        )
-        connection.execute(_FINISH, (*changes, *astuple(finished.spent)))
-        return -1 if finished.failed else int(length)
+        start = sums.length
+        sums.answered += 1
+        sums.length += _keep_line(connection, start, finished.line)
+        return start
 
     def _end_item(
         self, connection: Connection, number: int | None, key: bytes, *, failed: bool
@@ -275,7 +299,7 @@ class Journal:
     def pay(self, spent: Spent) -> None:
         """Count what was spent on an item that is given back."""
         with self._database.transaction() as connection:
-            connection.execute(_SPEND, astuple(spent))
+            connection.execute(_SPEND, _amounts(spent))
 
     def forget(self, one: str) -> None:
         """Forget an item that failed, as if it had never been seen."""
@@ -402,14 +426,17 @@ def _keep_line(connection: Connection, start: int, line: str) -> int:
     return len(line_bytes(line))
 
 
-def _keep_failure(connection: Connection, number: int, finished: Finished) -> int:
+def _keep_failure(connection: Connection, number: int, finished: Finished) -> None:
     """Keep a failure; it has no place in the results file before the run ends."""
     again = None if finished.again is None else _text(finished.again)
     connection.execute(
         "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)",
         (number, _text(finished.line), again, finished.passing),
     )
-    return 0
+
+
+def _amounts(spent: Spent) -> tuple[float, ...]:
+    return spent.calls, spent.cost, spent.unpriced, spent.input_tokens, spent.output_tokens
 
 
 def _difference(kept: str, told: str) -> str:
