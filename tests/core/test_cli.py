@@ -17,7 +17,10 @@ from mediasense import errors
 from mediasense.cli.app import build
 from mediasense.errors import MediasenseError
 
-COMMANDS = ("image", "video", "audio", "plan", "providers", "models", "plugins")
+COMMANDS = (
+    *("image", "video", "audio", "plan", "batch"),
+    *("providers", "models", "plugins", "history", "cache"),
+)
 
 # Raises the error that it is asked for, or answers with what it is asked for.
 ECHO = """

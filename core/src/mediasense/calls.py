@@ -12,6 +12,7 @@ from mediasense.errors import MediasenseError
 from mediasense.estimates import most_tokens
 from mediasense.ledger import Ledger
 from mediasense.names import OnText
+from mediasense.turns import apart
 from mediasense.types import Answer, Request
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Calls:
         return answer
 
     def _made(self, request: Request, on_text: OnText | None) -> Answer:
-        with self.ledger.paying(request) as entry:
+        with apart(), self.ledger.paying(request) as entry:
             answer = entry.answered(self._paced(request, on_text))
         # A plugin that says so would have its tokens left out.
         return replace(answer, cached=False) if answer.cached else answer

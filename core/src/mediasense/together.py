@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from mediasense.turns import apart
+
 Result = TypeVar("Result")
 
 _PATIENCE = 0.2
@@ -38,7 +40,8 @@ def together(
     for _ in range(min(jobs, len(functions))):
         threading.Thread(target=crew.work, daemon=True).start()
     try:
-        return crew.results(settles)
+        with apart():
+            return crew.results(settles)
     finally:
         crew.stop()
 

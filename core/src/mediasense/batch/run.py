@@ -160,7 +160,7 @@ class Batch:
         self._at_once = at_once
         self._engine: Engine | None = None
         self._claimed: dict[str, Item] = {}
-        self._bad_rows: dict[int, str] = {}
+        self._bad_rows: dict[int, list[str]] = {}
         self._again = False
         self._counted = dict.fromkeys(("answered", "cached", "failed", *_PASSED_OVER.values()), 0)
         self._spent = Spent()
@@ -318,16 +318,15 @@ class Batch:
         claims = self._journal.claim([item.id for item in chunk], retry_failed=retry_failed)
         if not self._bad_rows:
             return claims
-        return [
-            self._claim_mended(item) if claim == "skipped" else claim
-            for item, claim in zip(chunk, claims, strict=True)
-        ]
+        return [self._claim_mended(item, claim) for item, claim in zip(chunk, claims, strict=True)]
 
-    def _claim_mended(self, item: Item) -> Claim:
-        bad = self._bad_rows.pop(item.row or 0, None)
-        if bad is None:
-            return "skipped"
-        self._journal.forget(bad)
+    def _claim_mended(self, item: Item, claim: Claim) -> Claim:
+        bad = self._bad_rows.get(item.row or 0, [])
+        if item.id in bad:
+            bad.remove(item.id)  # it was met, and is as bad as before
+        if claim != "skipped" or not bad:
+            return claim
+        self._journal.forget(bad.pop(0))
         return self._journal.claim([item.id])[0]
 
     def _look_at_bad_rows(self) -> None:
@@ -342,7 +341,7 @@ class Batch:
             if not self._setting.retry_failed:
                 self._journal.forget(failed.id)
             elif item.row is not None:
-                self._bad_rows[item.row] = failed.id
+                self._bad_rows.setdefault(item.row, []).append(failed.id)
 
     def _failed_again(self) -> Iterator[FailedItem]:
         """What failed, and may pass when it is tried again."""

@@ -16,6 +16,14 @@ _PATIENCE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class _Answered:
+    """An outcome, and a lock that is let go once it is kept."""
+
+    outcome: Outcome
+    kept: threading.Lock
+
+
+@dataclass(frozen=True, slots=True)
 class _Broken:
     """What a thread does for the batch itself failed."""
 
@@ -101,7 +109,7 @@ class Threads:
         if failed is not None:
             raise failed
 
-    def _next_said(self, keeper: Later[Outcome]) -> object:
+    def _next_said(self, keeper: Later[_Answered]) -> object:
         while True:
             try:
                 return self._said.get(timeout=_PATIENCE)
@@ -119,14 +127,19 @@ class Threads:
             self._left = self._left or (self._stopped.is_set() and not self._running)
             return self._left
 
-    def _work(self, items: Iterator[Item], keeper: Later[Outcome]) -> None:
+    def _work(self, items: Iterator[Item], keeper: Later[_Answered]) -> None:
+        kept = threading.Lock()
+        kept.acquire()
         try:
             while (item := self._next(items)) is not None:
                 try:
                     outcome = self._answer(item)
                     if self._ends(outcome):
                         self.stop()
-                    keeper.add(outcome)
+                    keeper.add(_Answered(outcome, kept))
+                    # Before the next is asked about: of those that are lost when the program is
+                    # killed there are no more than jobs.
+                    kept.acquire()
                 finally:
                     self._count(-1)
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
@@ -140,15 +153,18 @@ class Threads:
             keeper.close()
             self._said.put(_ENDED)
 
-    def _keep(self, keep: Keep, outcomes: Sequence[Outcome]) -> None:
+    def _keep(self, keep: Keep, answered: Sequence[_Answered]) -> None:
+        outcomes = [one.outcome for one in answered]
         try:
             keep(outcomes)
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
             self.stop()
             self._said.put(_Broken(error))
-            return
-        for outcome in outcomes:
-            self._said.put(outcome)
+        else:
+            for outcome in outcomes:
+                self._said.put(outcome)
+        for one in answered:
+            one.kept.release()
 
     def _next(self, items: Iterator[Item]) -> Item | None:
         self._room.acquire()

@@ -32,6 +32,7 @@ from mediasense.errors import (
 from mediasense.fallback import PAYMENT_REQUIRED
 from mediasense.ledger import Ledger
 from mediasense.pacing.pacer import Stopped
+from mediasense.turns import turn
 from mediasense.types import Question
 
 _PASSING = (InvalidAnswer, ProviderUnavailable, RateLimited, Timeout)
@@ -63,6 +64,10 @@ class Worker:
 
     def answer(self, item: Item) -> Outcome:
         """Ask about an item; whatever goes wrong becomes its failure."""
+        with turn():
+            return self._outcome(item)
+
+    def _outcome(self, item: Item) -> Outcome:
         started = time.perf_counter()
         ledger = self.dispatcher.desk.ledger(self.question)
         answer, failure = None, None

@@ -1,13 +1,16 @@
 """``mediasense batch``: the same question about many files."""
 
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
@@ -37,21 +40,28 @@ if TYPE_CHECKING:
 _SHOWN_FAILURES = 20
 _COUNTING_SECONDS = 60.0
 _MOST_PROMPT_BYTES = 1_000_000
+_MOST_JOBS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions(SourceOptions):
+    """The same for a batch, which may do more at once than one question."""
+
+    jobs: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=_MOST_JOBS, help="Calls that may be under way at once, in all."
+        ),
+    ] = 8
 
 
 @spread
 def batch(
-    provider: ProviderOptions,
-    answer: AnswerOptions,
-    part: PartOptions,
-    pictures: PictureOptions,
-    sound: SoundOptions,
-    fetching: SourceOptions,
-    keeping: KeepOptions,
+    *,
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SOURCE]...",
+            metavar="SOURCE",
             help="Files, folders, patterns such as 'clips/**/*.mp4', links, or - for a list on "
             "standard input.",
             show_default=False,
@@ -92,6 +102,10 @@ def batch(
         bool,
         typer.Option("--retry-failed", help="Ask only about what failed in an earlier run."),
     ] = False,
+    answer: AnswerOptions,
+    provider: ProviderOptions,
+    fetching: JobOptions,
+    keeping: KeepOptions,
     rpm: Annotated[
         str | None,
         typer.Option(
@@ -121,6 +135,9 @@ def batch(
             metavar="ADDRESS", help="Of the Ray cluster.", rich_help_panel="Rate and machines"
         ),
     ] = None,
+    part: PartOptions,
+    pictures: PictureOptions,
+    sound: SoundOptions,
 ) -> None:
     """Ask about many files, and go on where it stopped.
 
@@ -141,6 +158,7 @@ def batch(
         raise UsageError("there is nothing to ask about", hint="give files, or --manifest FILE")
     if address is not None and engine != "ray":
         raise UsageError("--address is of a Ray cluster", hint="add --engine ray")
+    _require_readable(lists)
     tally = Tally()
     setting = Setting(
         out=out,
@@ -173,11 +191,13 @@ def _run(
     count = partial(
         estimate_count, named, manifests=lists, deadline=time.monotonic() + _COUNTING_SECONDS
     )
-    with BatchDisplay(running.standing, count) as display, _ctrl_c(running):
+    with BatchDisplay(running.standing, count) as display, _ctrl_c(running, display):
         for outcome in running.outcomes():
+            if outcome.failure is not None and outcome.failure.stopping:
+                continue  # it is still to be asked about
             if out is None:
                 display.write(line_of(outcome) + "\n")
-            if outcome.failure is not None and not outcome.failure.stopping:
+            if outcome.failure is not None:
                 failures += 1
                 _tell(outcome, failures, display)
 
@@ -188,7 +208,7 @@ def _tell(outcome: "Outcome", number: int, display: "BatchDisplay") -> None:
         name = ", ".join(str(s) for s in outcome.item.sources if isinstance(s, str))
         display.say("failed", f"{name or outcome.item.id}: {outcome.failure.message}")
         if outcome.failure.trace:
-            sys.stderr.write(outcome.failure.trace)
+            display.show(outcome.failure.trace)
     elif number == _SHOWN_FAILURES + 1:
         display.say("note", "further failures stand in the results alone")
 
@@ -209,6 +229,8 @@ def _end(running: "Batch", out: Path | None, tally: "Tally") -> None:
         raise typer.Exit(running.problem.exit_code)
     if running.interrupted:
         raise typer.Exit(130)
+    if running.problem is not None:
+        say("note", "stopped after the first failure, as --on-error stop says")
     failed = standing.failed + standing.left_failed
     if failed:
         again = "add --retry-failed to ask about them again" if out else "see their lines"
@@ -225,7 +247,10 @@ def _prompt(prompt: str | None, file: Path | None) -> str | None:
             data = opened.read(_MOST_PROMPT_BYTES + 1)
         if len(data) > _MOST_PROMPT_BYTES:
             raise UsageError(f"{file} is too large for a prompt", hint="give a shorter one")
-        return data.decode("utf-8").strip() or None
+        found = data.decode("utf-8-sig").strip()
+        if not found:
+            raise UsageError(f"{file} is empty", hint="leave out --prompt-file, or fill it")
+        return found
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--prompt-file {file}: {error}", hint="give a text file") from None
 
@@ -242,11 +267,41 @@ def _items(named: tuple[str, ...], lists: tuple[Path, ...], tally: "Tally") -> "
                 f"--manifest {path}: {error.strerror}", hint="check the path"
             ) from None
         with stream:
-            yield from read_manifest(
+            found = read_manifest(
                 stream, name=path.name, kind=manifest_kind(path.name), tally=tally
             )
-    stdin = None if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer
-    yield from find_items(named, stdin=stdin, tally=tally)
+            yield from found if len(lists) == 1 else _of_list(path, found)
+    yield from find_items(named, stdin=_stdin(), tally=tally)
+
+
+def _stdin() -> BinaryIO | None:
+    if sys.stdin is None or sys.stdin.isatty():
+        return None
+    try:
+        # Python aborts at its end when a thread still waits for a line in its own sys.stdin.
+        return os.fdopen(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError):  # it is none of the system's
+        return sys.stdin.buffer
+
+
+def _of_list(path: Path, items: "Iterator[Item]") -> "Iterator[Item]":
+    """Of several lists each has a row of the same number: a bad one also says of which it is."""
+    for item in items:
+        if item.problem:
+            yield replace(item, id=f"{path}-{item.id}", problem=f"{path}, {item.problem}")
+        else:
+            yield item
+
+
+def _require_readable(lists: tuple[Path, ...]) -> None:
+    """Refuse a list that is not there before anything is begun."""
+    from mediasense.batch.manifests import manifest_kind
+
+    for path in lists:
+        manifest_kind(path.name)
+        if path.is_dir() or not os.access(path, os.R_OK):
+            why = "is a folder" if path.is_dir() else "cannot be read"
+            raise UsageError(f"--manifest {path} {why}", hint="check the path")
 
 
 def _limits(rpm: str | None, tpm: str | None) -> "dict[str, RateLimit]":
@@ -277,18 +332,30 @@ def _numbers(flag: str, text: str | None) -> dict[str, float]:
 
 
 @contextmanager
-def _ctrl_c(running: "Batch") -> Iterator[None]:
+def _ctrl_c(running: "Batch", display: "BatchDisplay") -> Iterator[None]:
     """The first Ctrl-C ends the batch when what is under way is answered; the second at once."""
+    pressed, over = threading.Event(), threading.Event()
 
-    def stop(_number: int, _frame: object) -> None:
-        if running.interrupted:
+    def press(_number: int, _frame: object) -> None:
+        if pressed.is_set():
             raise KeyboardInterrupt
-        running.stop()
-        waiting = running.standing().running
-        say("note", f"stopping: {waiting} under way are waited for; Ctrl-C again leaves them")
+        pressed.set()
 
-    before = signal.signal(signal.SIGINT, stop)
+    def heed() -> None:
+        # On a thread of its own: the one that is interrupted may hold any lock.
+        pressed.wait()
+        if not over.is_set():
+            running.stop()
+            waiting = running.standing().running
+            display.say(
+                "note", f"stopping: {waiting} under way are waited for; Ctrl-C again leaves them"
+            )
+
+    threading.Thread(target=heed, daemon=True).start()
+    before = signal.signal(signal.SIGINT, press)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        over.set()
+        pressed.set()

@@ -20,6 +20,7 @@ from mediasense.media.inspecting import display_name, inspect_bytes, inspect_fil
 from mediasense.media.sniff import modality_of, registered
 from mediasense.media.workspace import Workspace
 from mediasense.names import MediaModality
+from mediasense.turns import apart
 from mediasense.types import Media, Question
 
 if TYPE_CHECKING:
@@ -159,14 +160,15 @@ def _downloaded(uri: str, question: Question, workspace: Workspace) -> Media:
     shown = display_url(uri)
 
     def get(way: Callable[..., Fetched]) -> Fetched:
-        return way(
-            uri,
-            workspace.subfolder(),
-            max_bytes=question.max_download,
-            allow_private=question.allow_private,
-            allow_http=question.access.allow_http,
-            on_progress=_shares(workspace, shown),
-        )
+        with apart():
+            return way(
+                uri,
+                workspace.subfolder(),
+                max_bytes=question.max_download,
+                allow_private=question.allow_private,
+                allow_http=question.access.allow_http,
+                on_progress=_shares(workspace, shown),
+            )
 
     file = get(download_site if uri_kind(uri) == "youtube" else download)
     if file.mime_type in _PAGES:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from mediasense.names import OnProgress
+from mediasense.turns import heavily
 from mediasense.types import Media
 
 Result = TypeVar("Result")
@@ -67,7 +68,8 @@ class Workspace:
         from mediasense.media.isolation.decoder import decode
 
         self.report(words, None)
-        return decode(work, on_progress=partial(self.report, words))
+        with heavily():
+            return decode(work, on_progress=partial(self.report, words))
 
     def file_of(self, media: Media) -> Path:
         """The media as a file."""

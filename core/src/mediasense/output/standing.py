@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediasense.errors import one_line
+from mediasense.errors import MediasenseError, one_line
 from mediasense.output.terminal import say, write
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class BatchDisplay:
         count: How many items there will be, where that can be told; called on a thread of its own.
     """
 
-    def __init__(
-        self, standing: Callable[[], Standing], count: Callable[[], int | None]
-    ) -> None:
+    def __init__(self, standing: Callable[[], Standing], count: Callable[[], int | None]) -> None:
         self._standing = standing
         self._count = count
         self._total: int | None = None
@@ -59,22 +58,37 @@ class BatchDisplay:
     def write(self, text: str) -> None:
         """Write a result on stdout, which may be the same terminal."""
         if self._live is not None and sys.stdout.isatty():
-            self._live.console.print(text.rstrip("\n"), markup=False, soft_wrap=True)
+            self._above(text)
         else:
             write(sys.stdout, text)
 
+    def show(self, text: str) -> None:
+        """Write some lines on stderr, above the line."""
+        if self._live is None:
+            write(sys.stderr, text)
+        else:
+            self._above(text)
+
+    def _above(self, text: str) -> None:
+        assert self._live is not None
+        text = "".join(c for c in text.rstrip("\n") if c.isprintable() or c in "\n\t")
+        self._live.console.print(text, markup=False, soft_wrap=True)
+
     def _find_total(self) -> None:
-        self._total = self._count()
+        with suppress(MediasenseError, OSError):  # the batch itself meets it, and tells
+            self._total = self._count()
 
     def _started(self) -> Live:
         from rich.console import Console
         from rich.live import Live
 
         live = Live(
-            console=Console(stderr=True, highlight=False),
+            console=Console(stderr=True, highlight=False, emoji=False),
             get_renderable=self._line,
             refresh_per_second=_A_SECOND,
             transient=True,
+            # It would send on to stderr what is written to stdout, also where that is a file.
+            redirect_stdout=False,
         )
         live.start()
         return live
@@ -94,14 +108,14 @@ def standing_line(standing: Standing, total: int | None) -> str:
     """
     done = f"{standing.done:,}" + (f" of {max(total, standing.done):,}" if total else "")
     parts = [f"{done} done", f"{standing.failed:,} failed", f"{standing.running:,} running"]
+    if standing.waiting:  # what does not fit into the line is cut off at its end
+        parts.append(standing.waiting)
     if standing.rate:
         parts.append(f"{standing.rate:.3g}/s")
         if total:
             left = max(0, total - standing.done) / standing.rate
             parts.append(f"{_clock(left)} left")
     parts.append(_money(standing.spent))
-    if standing.waiting:
-        parts.append(standing.waiting)
     return " · ".join(parts)
 
 
@@ -131,10 +145,11 @@ def summary(standing: Standing, out: Path | None) -> list[str]:
 def _money(spent: Spent) -> str:
     """What was spent; a cost that is not known is said to be, and is no zero."""
     tokens = spent.input_tokens + spent.output_tokens
-    told = f"{tokens:,} tokens, "
+    # Services that are paid by the second tell of no tokens.
+    told = f"{tokens:,} tokens, " if tokens else ""
     if spent.calls and spent.unpriced == spent.calls:
         return f"{told}{spent.calls:,} calls of unknown cost"
-    told += f"${spent.cost:.4f}" if spent.cost < 1 else f"${spent.cost:,.2f}"
+    told += "$0" if not spent.cost else f"${spent.cost:{'.4f' if spent.cost < 1 else ',.2f'}}"
     return told + (f" and {spent.unpriced:,} calls of unknown cost" if spent.unpriced else "")
 
 

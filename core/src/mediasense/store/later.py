@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mediasense.store.cache import Cache, CacheEntry, Kind
+from mediasense.turns import turn
 
 if TYPE_CHECKING:
     from mediasense.store.history import Entry, History
@@ -59,7 +60,8 @@ class Later(Generic[Thing]):
             ended = None in found
             things = [one[0] for one in found if one is not None]
             if things:
-                self._write(things)
+                with turn():
+                    self._write(things)
 
 
 class LaterCache:
