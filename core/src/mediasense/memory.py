@@ -28,6 +28,7 @@ from mediasense.media.source import FileRead, Source, plain_path
 from mediasense.names import MediaModality
 from mediasense.planning import PLAN_VERSION
 from mediasense.providers import Access, Provider
+from mediasense.turns import apart
 from mediasense.types import (
     Analysis,
     Answer,
@@ -146,8 +147,9 @@ class Memory:
             state = _state(path)
             if path is None or state is None:
                 return None
-            data = read_small(path, state[0]) if state[0] <= SMALL else None
-            digest = self._digest(path, state) if data is None else _sha256(data)
+            with apart():  # a disk may be far away
+                data = read_small(path, state[0]) if state[0] <= SMALL else None
+                digest = self._digest(path, state) if data is None else _sha256(data)
             if digest is None:
                 return None
             digests.append(digest)

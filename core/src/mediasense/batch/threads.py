@@ -17,10 +17,10 @@ _PATIENCE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """An outcome, and a lock that is let go once it is kept."""
+    """An outcome, and a lock that is let go once it is kept; ``None`` where nobody waits for it."""
 
     outcome: Outcome
-    kept: threading.Lock
+    kept: threading.Lock | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,12 @@ class Threads:
                     outcome = self._answer(item)
                     if self._ends(outcome):
                         self.stop()
-                    keeper.add(_Answered(outcome, kept))
-                    # Before the next is asked about: of those that are lost when the program is
-                    # killed there are no more than jobs.
-                    kept.acquire()
+                    paid = bool(outcome.spent.calls)
+                    keeper.add(_Answered(outcome, kept if paid else None))
+                    if paid:
+                        # Before the next is asked about: of those that are lost when the program
+                        # is killed there are no more than jobs.
+                        kept.acquire()
                 finally:
                     self._count(-1)
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
@@ -164,7 +166,8 @@ class Threads:
             for outcome in outcomes:
                 self._said.put(outcome)
         for one in answered:
-            one.kept.release()
+            if one.kept is not None:
+                one.kept.release()
 
     def _next(self, items: Iterator[Item]) -> Item | None:
         self._room.acquire()
