@@ -133,9 +133,7 @@ def median(found: list[Took]) -> Took:
     )
 
 
-def rounds(
-    methods: dict[str, Callable[[], object]], count: int
-) -> Iterator[tuple[str, Took]]:
+def rounds(methods: dict[str, Callable[[], object]], count: int) -> Iterator[tuple[str, Took]]:
     for number in range(count + 1):
         for name, method in methods.items():
             took = measured(method)

@@ -31,13 +31,13 @@ from mediasense import (
     VideoLimits,
     post_json,
 )
-from mediasense.batch.items import Item, Outcome
-from mediasense.batch.local import local_engine
-from mediasense.batch.manifests import read_manifest
-from mediasense.batch.records import Result
-from mediasense.batch.run import Batch, Setting
-from mediasense.batch.sources import find_items, items_of
-from mediasense.batch.threads import Threads
+from mediasense.batches.items import Item, Outcome
+from mediasense.batches.local import local_engine
+from mediasense.batches.manifests import read_manifest
+from mediasense.batches.records import Result
+from mediasense.batches.run import Batch, Setting
+from mediasense.batches.sources import find_items, items_of
+from mediasense.batches.threads import Threads
 from mediasense.desk import Desk
 from mediasense.dispatch import Dispatcher
 from mediasense.errors import UsageError

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediasense.batch.counts import estimate_count
-from mediasense.batch.folders import is_media
-from mediasense.batch.ids import is_uri, item_id
-from mediasense.batch.items import Item
-from mediasense.batch.patterns import Pattern, split_pattern
-from mediasense.batch.sources import find_items, items_of
-from mediasense.batch.tally import Tally
+from mediasense.batches.counts import estimate_count
+from mediasense.batches.folders import is_media
+from mediasense.batches.ids import is_uri, item_id
+from mediasense.batches.items import Item
+from mediasense.batches.patterns import Pattern, split_pattern
+from mediasense.batches.sources import find_items, items_of
+from mediasense.batches.tally import Tally
 from mediasense.errors import UsageError
 
 CR3 = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + b"\0" * 40

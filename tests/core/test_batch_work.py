@@ -7,9 +7,9 @@ import json
 import pytest
 
 from mediasense import errors
-from mediasense.batch.items import STOPPED, Item
-from mediasense.batch.records import line_of, result_of, result_of_line
-from mediasense.batch.work import Worker, failure_of
+from mediasense.batches.items import STOPPED, Item
+from mediasense.batches.records import line_of, result_of, result_of_line
+from mediasense.batches.work import Worker, failure_of
 from mediasense.envelope import to_plain
 from mediasense.errors import (
     MediaNotFound,

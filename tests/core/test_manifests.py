@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediasense.batch.items import Item
-from mediasense.batch.lines import LINE_BYTES, read_lines
-from mediasense.batch.manifests import manifest_kind, read_manifest
-from mediasense.batch.tally import Tally
+from mediasense.batches.items import Item
+from mediasense.batches.lines import LINE_BYTES, read_lines
+from mediasense.batches.manifests import manifest_kind, read_manifest
+from mediasense.batches.tally import Tally
 from mediasense.errors import UsageError
 
 LONG = LINE_BYTES + 10

@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediasense.batch.items import Item
-from mediasense.batch.kept import decode_item, encode_item
-from mediasense.batch.results import Results, check_place
+from mediasense.batches.items import Item
+from mediasense.batches.kept import decode_item, encode_item
+from mediasense.batches.results import Results, check_place
 from mediasense.errors import StoreError, UsageError
 from mediasense.store.journal import Finished, Journal
 
@@ -453,7 +453,7 @@ import random
 import sys
 from pathlib import Path
 
-from mediasense.batch.results import Results
+from mediasense.batches.results import Results
 from mediasense.store.journal import Finished, Journal
 
 out, count = Path(sys.argv[1]), int(sys.argv[2])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mediasense.batch.run import Standing
+from mediasense.batches.run import Standing
 from mediasense.ledger import Spent
 from mediasense.output.standing import BatchDisplay, standing_line, summary
 

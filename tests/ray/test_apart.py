@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from mediasense.batch.nodes import Cluster
+from mediasense.batches.nodes import Cluster
 from mediasense.errors import MediasenseError, UsageError
 
 WITHOUT_RAY = """
 import sys
 import mediasense, mediasense.ray
-import mediasense.batch.cluster, mediasense.batch.errands, mediasense.batch.flow
+import mediasense.batches.cluster, mediasense.batches.errands, mediasense.batches.flow
 loaded = [name for name in sys.modules if name.partition(".")[0] == "ray"]
 print(loaded)
 """

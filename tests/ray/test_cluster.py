@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from mediasense.batch.cluster import Prepared, RayEngine, _prepared, ray_engine
-from mediasense.batch.items import STOPPED, Item
-from mediasense.batch.run import Batch, Setting
+from mediasense.batches.cluster import Prepared, RayEngine, _prepared, ray_engine
+from mediasense.batches.items import STOPPED, Item
+from mediasense.batches.run import Batch, Setting
 from mediasense.errors import ConfigError, MediasenseError
 from mediasense.ledger import Budget
 from mediasense.providers import Access
@@ -232,7 +232,8 @@ def test_a_program_that_is_connected_stays_so(connected, machines, dispatcher, q
 
 def test_another_version_on_a_node_is_told(machines, dispatcher, question, pictures, monkeypatch):
     from mediasense.batch import crew
-    from mediasense.batch.nodes import versions_here
+
+    from mediasense.batches.nodes import versions_here
 
     here = versions_here()
     monkeypatch.setattr(crew, "versions_here", lambda: {**here, "mediasense": "9.9"})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediasense.batch.limits import Gate, Limits
+from mediasense.batches.limits import Gate, Limits
 
 
 class Clock:

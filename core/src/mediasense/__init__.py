@@ -59,10 +59,10 @@ if TYPE_CHECKING:
     )
     from mediasense.hookspecs import hookimpl
     from mediasense.http import get_json, post_json
+    from mediasense.ledger import Spent
     from mediasense.media.frames import BLOCK_PIXELS, Frame, changed_blocks, sample_frames
     from mediasense.media.source import uri_kind
     from mediasense.names import MediaModality, Modality, OnProgress, OnText, Option, Resolution
-    from mediasense.ledger import Spent
     from mediasense.pacing.lane import RateLimit
     from mediasense.planning import Plan
     from mediasense.providers import (

@@ -30,8 +30,8 @@ from mediasense.names import MediaModality
 from mediasense.types import Question
 
 if TYPE_CHECKING:
-    from mediasense.batch.items import Outcome
-    from mediasense.batch.work import Worker
+    from mediasense.batches.items import Outcome
+    from mediasense.batches.work import Worker
     from mediasense.config import Config
     from mediasense.pacing.lane import RateLimit
 
@@ -141,7 +141,7 @@ class Analyze:
         return _with(batch, {names[name]: [row[name] for row in rows] for name in COLUMNS})
 
     def _outcomes(self, sources: list[Any], prompts: list[Any]) -> list[Outcome]:
-        from mediasense.batch.limits import Adrift, LimitsLost
+        from mediasense.batches.limits import Adrift, LimitsLost
 
         try:
             return list(self._threads.map(self._ask, sources, prompts))
@@ -149,7 +149,7 @@ class Analyze:
             raise Adrift(str(error)) from None
 
     def _ask(self, source: Any, prompt: object) -> Outcome:
-        from mediasense.batch.items import Item
+        from mediasense.batches.items import Item
 
         sources = list(source) if _is_list(source) else [source]
         problem = "" if sources and None not in sources else "there is no source"
@@ -229,8 +229,8 @@ def analyze(
         UsageError: Ray is not installed, or an option is wrong.
     """
     from mediasense import runtime
-    from mediasense.batch.limits import Limits
-    from mediasense.batch.nodes import Cluster, versions_here
+    from mediasense.batches.limits import Limits
+    from mediasense.batches.nodes import Cluster, versions_here
 
     if jobs < 1:
         raise UsageError(f"{jobs} jobs are not 1 or more", hint="give jobs=8")
@@ -267,8 +267,8 @@ def analyze(
 def _worker(question: Question, jobs: int, origin: Origin | None) -> Worker:
     """Who answers the rows in this process; what they come to is told by the rows themselves."""
     from mediasense import runtime
-    from mediasense.batch.limits import FarLanes, FarPurse
-    from mediasense.batch.local import worker_of
+    from mediasense.batches.limits import FarLanes, FarPurse
+    from mediasense.batches.local import worker_of
     from mediasense.ledger import Budget
     from mediasense.pacing.lanes import Lanes
 
@@ -294,7 +294,7 @@ def _worker(question: Question, jobs: int, origin: Origin | None) -> Worker:
 
 
 def _require_same(origin: Origin) -> None:
-    from mediasense.batch.nodes import require_same, sight_here
+    from mediasense.batches.nodes import require_same, sight_here
 
     require_same(sight_here(), origin.versions)
 

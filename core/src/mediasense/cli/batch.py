@@ -31,9 +31,9 @@ from mediasense.names import OnError
 from mediasense.output.terminal import say
 
 if TYPE_CHECKING:
-    from mediasense.batch.items import Item, Outcome
-    from mediasense.batch.run import Batch
-    from mediasense.batch.tally import Tally
+    from mediasense.batches.items import Item, Outcome
+    from mediasense.batches.run import Batch
+    from mediasense.batches.tally import Tally
     from mediasense.output.standing import BatchDisplay
     from mediasense.pacing.lane import RateLimit
 
@@ -146,9 +146,9 @@ def batch(
     mediasense batch --manifest rows.csv --out results.jsonl --max-cost 5 --jobs 32
     mediasense batch 'recordings/**/*.mp4' --prompt-file ask.md --out results.jsonl --retry-failed
     """
-    from mediasense.batch.engines import engine_for
-    from mediasense.batch.run import CLAIMED_AT_ONCE, Batch, Setting
-    from mediasense.batch.tally import Tally
+    from mediasense.batches.engines import engine_for
+    from mediasense.batches.run import CLAIMED_AT_ONCE, Batch, Setting
+    from mediasense.batches.tally import Tally
 
     asked = question(
         _prompt(prompt, prompt_file), provider, answer, part, pictures, sound, fetching, keeping
@@ -183,8 +183,8 @@ def batch(
 def _run(
     running: "Batch", out: Path | None, named: tuple[str, ...], lists: tuple[Path, ...]
 ) -> None:
-    from mediasense.batch.counts import estimate_count
-    from mediasense.batch.records import line_of
+    from mediasense.batches.counts import estimate_count
+    from mediasense.batches.records import line_of
     from mediasense.output.standing import BatchDisplay
 
     failures = 0
@@ -256,8 +256,8 @@ def _prompt(prompt: str | None, file: Path | None) -> str | None:
 
 
 def _items(named: tuple[str, ...], lists: tuple[Path, ...], tally: "Tally") -> "Iterator[Item]":
-    from mediasense.batch.manifests import manifest_kind, read_manifest
-    from mediasense.batch.sources import find_items
+    from mediasense.batches.manifests import manifest_kind, read_manifest
+    from mediasense.batches.sources import find_items
 
     for path in lists:
         try:
@@ -295,7 +295,7 @@ def _of_list(path: Path, items: "Iterator[Item]") -> "Iterator[Item]":
 
 def _require_readable(lists: tuple[Path, ...]) -> None:
     """Refuse a list that is not there before anything is begun."""
-    from mediasense.batch.manifests import manifest_kind
+    from mediasense.batches.manifests import manifest_kind
 
     for path in lists:
         manifest_kind(path.name)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-    from mediasense.batch.run import Standing
+    from mediasense.batches.run import Standing
     from mediasense.ledger import Spent
 
 _A_SECOND = 4

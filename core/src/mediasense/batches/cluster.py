@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mediasense.batch.crew import PATIENCE, Crew, Errand
-from mediasense.batch.flow import Flow
-from mediasense.batch.items import Item, Keep, Outcome
-from mediasense.batch.nodes import Cluster
+from mediasense.batches.crew import PATIENCE, Crew, Errand
+from mediasense.batches.flow import Flow
+from mediasense.batches.items import Item, Keep, Outcome
+from mediasense.batches.nodes import Cluster
 from mediasense.types import Question
 
 if TYPE_CHECKING:
-    from mediasense.batch.run import Setting
+    from mediasense.batches.run import Setting
     from mediasense.dispatch import Dispatcher
     from mediasense.ledger import Purse
     from mediasense.store.history import Entry
@@ -31,7 +31,7 @@ class Prepared:
 
     Attributes:
         errand: What they do.
-        limits: The process that holds the :class:`~mediasense.batch.limits.Limits`.
+        limits: The process that holds the :class:`~mediasense.batches.limits.Limits`.
         note: Called with what the history is to be told.
     """
 
@@ -46,7 +46,7 @@ class RayEngine:
     Args:
         prepare: Makes ready what the workers do, once the cluster is reached.
         jobs: How many items are under way at once, on all nodes together.
-        address: As for :class:`~mediasense.batch.nodes.Cluster`.
+        address: As for :class:`~mediasense.batches.nodes.Cluster`.
         workers: How many processes; ``None`` for what fits the jobs on every node.
         patience: Seconds without any worker after which the batch ends.
     """
@@ -150,8 +150,8 @@ def _prepared(
     setting: Setting,
     budget: Purse,
 ) -> Prepared:
-    from mediasense.batch.errands import NodeErrand
-    from mediasense.batch.limits import Limits
+    from mediasense.batches.errands import NodeErrand
+    from mediasense.batches.limits import Limits
 
     limits: Any = cluster.start_here(Limits, dict(setting.limits), budget.limit, budget.spent)
     errand = NodeErrand(

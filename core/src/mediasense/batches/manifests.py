@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Literal
 
-from mediasense.batch.items import Item
-from mediasense.batch.lines import LINE_BYTES, TOO_LONG, read_lines
-from mediasense.batch.rows import FIELDS, BadRow, parse_json, problem_item, row_item
-from mediasense.batch.tally import Tally
+from mediasense.batches.items import Item
+from mediasense.batches.lines import LINE_BYTES, TOO_LONG, read_lines
+from mediasense.batches.rows import FIELDS, BadRow, parse_json, problem_item, row_item
+from mediasense.batches.tally import Tally
 
 ManifestKind = Literal["jsonl", "csv"]
 

@@ -6,7 +6,7 @@ import time
 import traceback
 from dataclasses import dataclass, replace
 
-from mediasense.batch.items import STOPPED, Failure, Item, Outcome
+from mediasense.batches.items import STOPPED, Failure, Item, Outcome
 from mediasense.dispatch import Dispatcher
 from mediasense.envelope import to_plain
 from mediasense.errors import (

@@ -1,4 +1,4 @@
-"""What a worker on a node does: the work of :mod:`mediasense.batch.work`, with limits from afar."""
+"""What a worker on a node does: the work of :mod:`mediasense.batches.work`, with limits from afar."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from mediasense.batch.items import Failure, Item, Outcome
-from mediasense.batch.limits import Adrift, FarLanes, FarPurse, Gate, LimitsLost
+from mediasense.batches.items import Failure, Item, Outcome
+from mediasense.batches.limits import Adrift, FarLanes, FarPurse, Gate, LimitsLost
 from mediasense.config import Config
 from mediasense.types import Question
 
 if TYPE_CHECKING:
-    from mediasense.batch.work import Worker
+    from mediasense.batches.work import Worker
     from mediasense.pacing.pacer import Pacer
     from mediasense.store.history import Entry
     from mediasense.store.later import LaterHistory
@@ -74,7 +74,7 @@ class NodeErrand:
             where: The name of its node, for people.
         """
         from mediasense import runtime
-        from mediasense.batch.local import worker_of
+        from mediasense.batches.local import worker_of
 
         with suppress(OSError):  # then nothing relative is found, and the failure names the node
             os.chdir(self.folder)
@@ -126,7 +126,7 @@ class NodeHand:
 
     def finish(self) -> None:
         """Write all that is kept here."""
-        from mediasense.batch.local import write_all
+        from mediasense.batches.local import write_all
 
         write_all(self._worker.dispatcher.desk)
 

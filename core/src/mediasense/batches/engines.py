@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mediasense.batch.run import Engine, Setting
+from mediasense.batches.run import Engine, Setting
 from mediasense.budget import Purse
 from mediasense.dispatch import Dispatcher
 from mediasense.types import Question
@@ -14,6 +14,6 @@ def engine_for(
     dispatcher: Dispatcher, question: Question, setting: Setting
 ) -> Callable[[Purse], Engine]:
     """Makes the engine that a setting names, once it is known what may be spent."""
-    from mediasense.batch.local import local_engine
+    from mediasense.batches.local import local_engine
 
     return local_engine(dispatcher, question, setting)

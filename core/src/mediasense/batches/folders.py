@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediasense.batch.patterns import EVERYTHING, Pattern, Places
+from mediasense.batches.patterns import EVERYTHING, Pattern, Places
 from mediasense.media.inspecting import display_name
 from mediasense.media.sniff import HEAD_BYTES, modality_of, sniff
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mediasense.batch.manifests import manifest_kind
-from mediasense.batch.sources import find
+from mediasense.batches.manifests import manifest_kind
+from mediasense.batches.sources import find
 
 _BLOCK_BYTES = 1024 * 1024
 
@@ -30,7 +30,7 @@ def estimate_count(
     with several lines is counted too.
 
     Args:
-        sources: As for :func:`mediasense.batch.sources.find_items`.
+        sources: As for :func:`mediasense.batches.sources.find_items`.
         manifests: Files that are read besides.
         deadline: When to give up, in seconds of ``clock``.
         clock: What time it is.

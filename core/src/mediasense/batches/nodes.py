@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mediasense.batch.limits import Adrift
+from mediasense.batches.limits import Adrift
 from mediasense.errors import ConfigError, MediasenseError, UsageError, one_line
 
 PROCESSORS = 1

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mediasense.batch.crew import Crew, Flight, Worker, said
-from mediasense.batch.items import Failure, Item, Keep, Outcome
-from mediasense.batch.local import waiting_words
-from mediasense.batch.nodes import Cluster
+from mediasense.batches.crew import Crew, Flight, Worker, said
+from mediasense.batches.items import Failure, Item, Keep, Outcome
+from mediasense.batches.local import waiting_words
+from mediasense.batches.nodes import Cluster
 from mediasense.errors import MediasenseError
 from mediasense.ledger import Spent
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mediasense.batch.items import Item, Keep, Outcome
+from mediasense.batches.items import Item, Keep, Outcome
 from mediasense.store.later import Later
 
 _PATIENCE = 0.2

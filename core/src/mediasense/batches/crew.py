@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from mediasense.batch.errands import Answered
-from mediasense.batch.items import Item
-from mediasense.batch.nodes import Cluster, Node, Sight, process_class, require_same, versions_here
+from mediasense.batches.errands import Answered
+from mediasense.batches.items import Item
+from mediasense.batches.nodes import (
+    Cluster,
+    Node,
+    Sight,
+    process_class,
+    require_same,
+    versions_here,
+)
 from mediasense.errors import MediasenseError, one_line
 
 THREADS = 32

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from mediasense.batch.folders import Found, is_folder, walk
-from mediasense.batch.ids import is_uri, item_id
-from mediasense.batch.items import Item
-from mediasense.batch.lines import TOO_LONG, read_lines
-from mediasense.batch.manifests import json_item
-from mediasense.batch.patterns import is_pattern, split_pattern
-from mediasense.batch.rows import BadRow, problem_item, row_item, sources_of
-from mediasense.batch.tally import Tally
+from mediasense.batches.folders import Found, is_folder, walk
+from mediasense.batches.ids import is_uri, item_id
+from mediasense.batches.items import Item
+from mediasense.batches.lines import TOO_LONG, read_lines
+from mediasense.batches.manifests import json_item
+from mediasense.batches.patterns import is_pattern, split_pattern
+from mediasense.batches.rows import BadRow, problem_item, row_item, sources_of
+from mediasense.batches.tally import Tally
 from mediasense.errors import UsageError
 from mediasense.media.inspecting import display_name
 from mediasense.media.source import Source
@@ -28,7 +28,7 @@ def find_items(
     """Find the items that names on a command line stand for, one by one.
 
     - A file is itself, also one that is not there: asking about it fails. So are links.
-    - A folder is walked; see :func:`mediasense.batch.folders.walk`. Hidden files and folders and
+    - A folder is walked; see :func:`mediasense.batches.folders.walk`. Hidden files and folders and
       links to folders are left out, and so is what is no image, video or sound.
     - A pattern (``*``, ``?``, ``[a-z]``, ``**`` for folders of any depth) is the files it
       matches, unless a file has that very name. One that matches nothing is a problem. One that

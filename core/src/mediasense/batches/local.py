@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from mediasense.batch.items import Item, Keep, Outcome
-from mediasense.batch.run import Engine, Setting
-from mediasense.batch.threads import Threads
-from mediasense.batch.work import Worker
+from mediasense.batches.items import Item, Keep, Outcome
+from mediasense.batches.run import Engine, Setting
+from mediasense.batches.threads import Threads
+from mediasense.batches.work import Worker
 from mediasense.budget import Purse
 from mediasense.desk import Desk
 from mediasense.dispatch import Dispatcher

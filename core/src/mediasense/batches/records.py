@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mediasense.batch.items import Failure, Outcome
+from mediasense.batches.items import Failure, Outcome
 from mediasense.envelope import dumps_line, from_plain
 from mediasense.media.inspecting import display_name
 from mediasense.media.source import Source, plain_path

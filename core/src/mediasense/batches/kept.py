@@ -7,7 +7,7 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
-from mediasense.batch.items import Item
+from mediasense.batches.items import Item
 from mediasense.errors import StoreError
 from mediasense.media.source import Source
 from mediasense.names import MODALITIES, MediaModality

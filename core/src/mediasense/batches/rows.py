@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import NoReturn
 
-from mediasense.batch.ids import item_id
-from mediasense.batch.items import Item
-from mediasense.batch.tally import Tally
+from mediasense.batches.ids import item_id
+from mediasense.batches.items import Item
+from mediasense.batches.tally import Tally
 from mediasense.media.source import Source
 from mediasense.names import MODALITIES, MediaModality
 

@@ -14,11 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
-from mediasense.batch.identity import described, fingerprint
-from mediasense.batch.items import STOPPED, Failure, Item, Keep, Outcome
-from mediasense.batch.kept import decode_item, encode_item
-from mediasense.batch.records import Result, line_of, result_of, result_of_line
-from mediasense.batch.results import Results
+from mediasense.batches.identity import described, fingerprint
+from mediasense.batches.items import STOPPED, Failure, Item, Keep, Outcome
+from mediasense.batches.kept import decode_item, encode_item
+from mediasense.batches.records import Result, line_of, result_of, result_of_line
+from mediasense.batches.results import Results
 from mediasense.budget import Budget
 from mediasense.errors import UsageError
 from mediasense.ledger import Spent
