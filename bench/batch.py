@@ -95,6 +95,7 @@ class Batches:
         self._count = 0
 
     def desk(self) -> Desk:
+        """New stores."""
         self._count += 1
         folder = self._folder / str(self._count)
         return Desk(
@@ -104,6 +105,7 @@ class Batches:
         )
 
     def run(self, desk: Desk, *, keep: bool = True) -> None:
+        """Ask about every picture."""
         self._count += 1
         question = self._question if keep else replace(self._question, cache="off")
         out = self._folder / f"{self._count}.jsonl" if keep else None
@@ -159,8 +161,8 @@ def main() -> None:
             "batch, all from the cache": lambda: batches.run(warm),
         }
         found: dict[str, list[Took]] = {name: [] for name in methods}
-        for name, took in rounds(methods, count):
-            found[name].append(took)
+        for method, took in rounds(methods, count):
+            found[method].append(took)
     medians = {name: median(times) for name, times in found.items()}
     ideal = calls / JOBS * LATENCY
     plain = medians["openai SDK, async"]

@@ -1,4 +1,6 @@
-"""A loopback server that answers at once, or after a while: the OpenAI chat protocol, and Gemini with its Files API.
+"""A loopback server that answers at once, or after a while.
+
+It speaks the OpenAI chat protocol, and that of Gemini with its Files API.
 
 Request bodies are read and thrown away. Run in a process of its own, so that neither its time nor
 its memory is counted.

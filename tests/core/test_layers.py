@@ -17,7 +17,8 @@ MODULES = {
 
 # Each layer may import those below it, and none of its own.
 LAYERS = [
-    {"hookspecs", "known", "names", "together"},
+    {"hookspecs", "known", "names", "turns"},
+    {"together"},
     {"errors", "providers", "steps"},
     {"budget", "config", "pacing", "schemas", "types"},
     {

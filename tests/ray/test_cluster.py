@@ -231,8 +231,7 @@ def test_a_program_that_is_connected_stays_so(connected, machines, dispatcher, q
 
 
 def test_another_version_on_a_node_is_told(machines, dispatcher, question, pictures, monkeypatch):
-    from mediasense.batch import crew
-
+    from mediasense.batches import crew
     from mediasense.batches.nodes import versions_here
 
     here = versions_here()

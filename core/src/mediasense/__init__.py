@@ -3,8 +3,8 @@
     >>> import mediasense
     >>> mediasense.analyze("shot.png", "what is the error?", provider="groq").text
 
-Users call :func:`analyze`, :func:`analyze_async`, :func:`batch` and :func:`plan`; plugin authors import
-:data:`hookimpl`, the records and the errors. Everything public is in this one name space.
+Users call :func:`analyze`, :func:`analyze_async`, :func:`batch` and :func:`plan`; plugin authors
+import :data:`hookimpl`, the records and the errors. Everything public is in this one name space.
 """
 
 from __future__ import annotations

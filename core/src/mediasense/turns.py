@@ -1,9 +1,9 @@
 """Turns: one thread of a batch works, and the others wait.
 
-Nearly all threads of a batch wait for a provider. Those that have something to do take turns: Python
-runs one of them at a time anyway, and where many want to run it changes between them at every file
-that is opened, which costs more than what they do (measured by ``bench/batch.py``: a third of the
-processor time of a call). Whoever waits for something else lets the next one work meanwhile.
+Nearly all threads of a batch wait for a provider. Those that have something to do take turns.
+Python runs one of them at a time anyway; where many want to run it changes between them at every
+file that is opened, and that costs a fifth of the processor time of a call (``bench/batch.py``).
+Whoever waits for something else lets the next one work meanwhile.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def turn() -> Iterator[None]:
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Wait for something else, a provider or a download, and let others work; nothing outside turns."""
+    """Wait for something else, a provider or a download, and let others work meanwhile."""
     if not getattr(_mine, "held", False):
         yield
         return

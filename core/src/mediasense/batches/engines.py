@@ -14,6 +14,10 @@ def engine_for(
     dispatcher: Dispatcher, question: Question, setting: Setting
 ) -> Callable[[Purse], Engine]:
     """Makes the engine that a setting names, once it is known what may be spent."""
+    if setting.engine == "ray":
+        from mediasense.batches.cluster import ray_engine
+
+        return ray_engine(dispatcher, question, setting)
     from mediasense.batches.local import local_engine
 
     return local_engine(dispatcher, question, setting)

@@ -1,4 +1,4 @@
-"""What a worker on a node does: the work of :mod:`mediasense.batches.work`, with limits from afar."""
+"""What a worker on a node does: as :mod:`mediasense.batches.work`, with limits from afar."""
 
 from __future__ import annotations
 
