@@ -171,6 +171,8 @@ def test_the_envelope_is_one_object_with_the_documented_fields(echo, cli, pictur
         "strategy",
         "finish_reason",
         "usage",
+        "cost",
+        "cached",
         "media",
         "segments",
         "lines",

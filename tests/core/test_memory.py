@@ -907,6 +907,7 @@ def test_frames_at_other_times_are_another_call(acme, cache, image):
 def test_a_large_file_is_read_once_for_all_its_keys(acme, cache, sound, tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     path.write_bytes(sound.data)
+    monkeypatch.setattr("mediasense.memory.SMALL", 0)
     one = memory(Question(), cache, acme())
     first = one.look((path,))
     opened = []

@@ -209,7 +209,7 @@ class Dispatcher:
         ):
             returned = f"returned {type(answer).__name__}, not an Answer with a text and a model"
             raise self._hooks.broken(request.provider, returned)
-        if not answer.segments:
+        if answer.segments == ():
             return answer
         try:
             return replace(answer, segments=tuple(map(_sane, answer.segments)))

@@ -13,6 +13,7 @@ from mediasense.batches.work import Worker
 from mediasense.budget import Purse
 from mediasense.desk import Desk
 from mediasense.dispatch import Dispatcher
+from mediasense.pacing.circuit import OPENS_AFTER
 from mediasense.pacing.lane import LaneState
 from mediasense.pacing.lanes import Lanes, LanesLike
 from mediasense.pacing.pacer import Pacer
@@ -93,7 +94,9 @@ def worker_of(
         lanes: The limits of rate.
         budget: The limit of cost.
     """
-    pacer = Pacer(lanes, attempts=question.retries + 1)
+    # So often that a service which is down is found to be, by one job alone: then it is waited for.
+    attempts = max(OPENS_AFTER, question.retries + 1) if question.retries else 1
+    pacer = Pacer(lanes, attempts=attempts)
     shared = dispatcher.desk
     desk = replace(
         shared,

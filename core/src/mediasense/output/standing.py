@@ -88,7 +88,7 @@ class BatchDisplay:
             refresh_per_second=_A_SECOND,
             transient=True,
             # It would send on to stderr what is written to stdout, also where that is a file.
-            redirect_stdout=True,
+            redirect_stdout=False,
         )
         live.start()
         return live
