@@ -76,9 +76,8 @@ def test_after_waiting_apart_it_is_one_at_a_time_again():
 
 @pytest.mark.parametrize("waiting", [apart, heavily])
 def test_a_failure_gives_the_turn_back(waiting):
-    with pytest.raises(KeyError), turn():
-        with waiting():
-            raise KeyError
+    with pytest.raises(KeyError), turn(), waiting():
+        raise KeyError
     with threads(_take):
         pass
 
@@ -95,9 +94,8 @@ def test_outside_of_turns_nothing_is_waited_for(waiting):
 
 
 def test_waiting_apart_twice_gives_one_turn_back():
-    with turn(), apart(), apart():
-        with threads(_take):
-            pass
+    with turn(), apart(), apart(), threads(_take):
+        pass
     with threads(_take, _take):
         pass
 

@@ -240,7 +240,8 @@ def batch(
     from mediasense.batches.run import CLAIMED_AT_ONCE, Batch, Setting
     from mediasense.batches.sources import items_of
 
-    asked = question if isinstance(question, Question) else Question(prompt=question)
+    given = question if isinstance(question, Question) else Question(prompt=question)
+    asked = runtime.dispatcher().settled(given)
     setting = Setting(
         out=None if out is None else Path(out),
         jobs=jobs,

@@ -68,22 +68,18 @@ class Calls:
         return answer
 
     def _made(self, request: Request, on_text: OnText | None) -> Answer:
-        with apart(), self.ledger.paying(request) as entry:
+        with apart(), self.ledger.paying(request) as entry, self.gate:
             answer = entry.answered(self._paced(request, on_text))
         # A plugin that says so would have its tokens left out.
         return replace(answer, cached=False) if answer.cached else answer
 
     def _paced(self, request: Request, on_text: OnText | None) -> Answer:
-        def make() -> Answer:
-            with self.gate:
-                return self.make(request, on_text)
-
         if self.pacer is None:
-            return make()
+            return self.make(request, on_text)
         return self.pacer.call(
             lane_of(request),
             most_tokens(request).input_tokens,
-            make,
+            lambda: self.make(request, on_text),
             used=_tokens,
             hopeful=self.hopeful,
         )

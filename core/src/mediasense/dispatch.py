@@ -156,6 +156,18 @@ class Dispatcher:
             raise self._hooks.broken(provider, what)
         return tuple(found)
 
+    def settled(self, question: Question) -> Question:
+        """The question with the provider that the environment or the config names, if any does.
+
+        Raises:
+            UnknownProvider: There is none of that name.
+            UsageError: A key is named, and nobody it could belong to.
+        """
+        named = self._chooser.named(question)
+        if named is None or question.access.base_url is not None:
+            return question
+        return replace(question, provider=named.name)
+
     def provider(self, name: str) -> Provider:
         """The provider of that name or alias; see :meth:`Chooser.provider`.
 

@@ -9,6 +9,7 @@ from functools import partial
 from mediasense.media.recordings.tracks import read_subtitles
 from mediasense.media.sound import SoundPiece
 from mediasense.media.workspace import Workspace
+from mediasense.pacing.pacer import Stopped
 from mediasense.parts.sounds import sound_of, take_sound
 from mediasense.planning.plans import Call, Listening, Plan, SoundWork
 from mediasense.prompts import Transcript
@@ -93,7 +94,7 @@ def listen(plan: Plan, media: Media, question: Question, hear: Hear, workspace: 
     answers = together(
         [partial(hear, call, piece.media, call.prompt) for piece in pieces],
         jobs=question.jobs,
-        settles=(Refused,),
+        settles=(Refused, Stopped),
     )
     step = _transcribed(call, pieces, answers)
     transcript, dropped = _assembled(pieces, answers, question.min_confidence)

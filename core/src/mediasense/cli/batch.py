@@ -159,6 +159,7 @@ def batch(
     if address is not None and engine != "ray":
         raise UsageError("--address is of a Ray cluster", hint="add --engine ray")
     _require_readable(lists)
+    asked = runtime.dispatcher().settled(asked)
     tally = Tally()
     setting = Setting(
         out=out,
