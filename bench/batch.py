@@ -58,10 +58,9 @@ def measured(work: Callable[[], object]) -> Took:
 
 
 async def _plain(url: str, pictures: list[Path]) -> None:
-    client = openai.AsyncOpenAI(api_key="bench", base_url=f"{url}/v1")
     gate = asyncio.Semaphore(JOBS)
 
-    async def ask(picture: Path) -> None:
+    async def ask(client: openai.AsyncOpenAI, picture: Path) -> None:
         async with gate:
             data = base64.b64encode(picture.read_bytes()).decode()
             await client.chat.completions.create(
@@ -80,7 +79,8 @@ async def _plain(url: str, pictures: list[Path]) -> None:
                 ],
             )
 
-    await asyncio.gather(*map(ask, pictures))
+    async with openai.AsyncOpenAI(api_key="bench", base_url=f"{url}/v1") as client:
+        await asyncio.gather(*(ask(client, picture) for picture in pictures))
 
 
 class Batches:

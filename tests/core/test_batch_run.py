@@ -186,12 +186,11 @@ def start(dispatcher, out) -> Run:
         *,
         over: Dispatcher = dispatcher,
         question: Question = QUESTION,
-        at_once: int = 64,
         **changes: object,
     ) -> Batch:
         setting = replace(Setting(out=out, jobs=JOBS, pauses=(0.0, 0.0)), **changes)
         engine = local_engine(over, question, setting)
-        return Batch(iter(items), question, setting, engine, at_once=at_once)
+        return Batch(iter(items), question, setting, engine)
 
     return make
 
@@ -674,10 +673,9 @@ def answered(item: Item) -> Outcome:
     )
 
 
-def stubbed(items: Iterator[Item], out: Path | None, at_once: int = 64) -> Batch:
-    return Batch(
-        iter(items), Question(), Setting(out=out, jobs=JOBS), lambda _: Stub(), at_once=at_once
-    )
+def stubbed(items: Iterator[Item], out: Path | None, *, ready: bool = True) -> Batch:
+    setting = Setting(out=out, jobs=JOBS, ready=ready)
+    return Batch(iter(items), Question(), setting, lambda _: Stub())
 
 
 def test_memory_does_not_grow_with_the_list():
@@ -743,7 +741,7 @@ def test_a_slow_list_is_worked_off_as_it_comes():
         assert second.wait(SOON)
         yield Item(id="2", sources=("2",))
 
-    outcomes = stubbed(given(), None, at_once=1).outcomes()
+    outcomes = stubbed(given(), None, ready=False).outcomes()
     assert next(outcomes).item.id == "1"
     second.set()
     assert [o.item.id for o in outcomes] == ["2"]
@@ -791,7 +789,7 @@ def test_stopping_does_not_wait_for_a_list_that_goes_on(start, picture, service,
         more.wait(SOON)
         yield from rows(picture, 2)
 
-    running = start(given(), at_once=1)
+    running = start(given(), ready=False)
     told = []
     began = time.monotonic()
     for outcome in running.outcomes():

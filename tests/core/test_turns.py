@@ -107,3 +107,13 @@ def test_functions_that_run_together_may_take_turns_themselves():
 
     with turn():
         assert together([work, work, work], jobs=2) == [1, 1, 1]
+
+
+def test_a_turn_inside_a_turn_is_the_same():
+    with turn():
+        with turn():
+            pass
+        with threads(lambda: None):
+            pass
+    with threads(_take):
+        pass

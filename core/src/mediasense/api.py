@@ -237,7 +237,7 @@ def batch(
         UsageError: An option is wrong.
     """
     from mediasense.batches.engines import engine_for
-    from mediasense.batches.run import CLAIMED_AT_ONCE, Batch, Setting
+    from mediasense.batches.run import Batch, Setting
     from mediasense.batches.sources import items_of
 
     given = question if isinstance(question, Question) else Question(prompt=question)
@@ -250,14 +250,14 @@ def batch(
         limits=limits or {},
         engine=engine,
         address=address,
+        # Of an iterator nobody knows when it gives the next one.
+        ready=isinstance(sources, Sized),
     )
     return Batch(
         items_of(sources),
         asked,
         setting,
         engine_for(runtime.dispatcher(), asked, setting),
-        # Of an iterator nobody knows when it gives the next one.
-        at_once=CLAIMED_AT_ONCE if isinstance(sources, Sized) else 1,
     )
 
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from mediasense.store.later import LaterCache
 
 _BLOCK = 1 << 20
+_SLOW = 0.01
+"""Seconds for a small file, from where on others work while the next one is read."""
 _FORMAT = 1
 """Of what is kept; raised when it changes."""
 
@@ -147,9 +151,12 @@ class Memory:
             state = _state(path)
             if path is None or state is None:
                 return None
-            with apart():  # a disk may be far away
-                data = read_small(path, state[0]) if state[0] <= SMALL else None
-                digest = self._digest(path, state) if data is None else _sha256(data)
+            data = _DISK.read(path, state[0]) if state[0] <= SMALL else None
+            if data is None:
+                with apart():
+                    digest = self._digest(path, state)
+            else:
+                digest = _sha256(data)
             if digest is None:
                 return None
             digests.append(digest)
@@ -328,6 +335,24 @@ def _plain(value: object) -> object:
 def _hashed(*parts: object) -> str:
     # Half a character in a prompt is escaped by `repr` already.
     return hashlib.sha256(repr((_FORMAT, PLAN_VERSION, *parts)).encode()).hexdigest()
+
+
+class _Disk:
+    """Reads small files; where that takes long, as over a network, others work meanwhile."""
+
+    def __init__(self) -> None:
+        self._slow = False
+
+    def read(self, path: Path, size: int) -> bytes | None:
+        """The bytes of a file; ``None`` where it cannot be read."""
+        began = time.perf_counter()
+        with apart() if self._slow else nullcontext():
+            data = read_small(path, size)
+        self._slow = time.perf_counter() - began > _SLOW
+        return data
+
+
+_DISK = _Disk()
 
 
 def _sha256(data: bytes) -> str:

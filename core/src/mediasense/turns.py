@@ -22,7 +22,10 @@ _cores = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Work when it is this thread's turn."""
+    """Work when it is this thread's turn; it may be already."""
+    if getattr(_mine, "held", False):
+        yield
+        return
     _free.get()
     _mine.held = True
     try:

@@ -36,9 +36,10 @@ class LocalEngine(Threads):
         lanes: LanesLike,
         jobs: int,
         *,
+        ready: bool,
         ends: Callable[[Outcome], bool],
     ) -> None:
-        super().__init__(worker.answer, jobs, ends=ends)
+        super().__init__(worker.answer, jobs, ready=ready, ends=ends)
         self._desk = worker.dispatcher.desk
         self._pacer = pacer
         self._lanes = lanes
@@ -121,7 +122,7 @@ def local_engine(
         worker, pacer = worker_of(
             dispatcher, question, jobs=setting.jobs, lanes=lanes, budget=budget
         )
-        return LocalEngine(worker, pacer, lanes, setting.jobs, ends=ends)
+        return LocalEngine(worker, pacer, lanes, setting.jobs, ready=setting.ready, ends=ends)
 
     def ends(outcome: Outcome) -> bool:
         failure = outcome.failure

@@ -28,7 +28,7 @@ from mediasense.store.journal import Claim, Earlier, FailedItem, Finished, Journ
 from mediasense.types import Question
 
 MAX_JOBS = 1000
-CLAIMED_AT_ONCE = 64
+_CLAIMED_AT_ONCE = 64
 _PAUSES = (10.0, 60.0)
 """Seconds before what failed is tried again, once more and once more."""
 _PASSED_OVER = {"done": "earlier", "failed": "left_failed", "repeated": "repeated"}
@@ -49,6 +49,8 @@ class Setting:
         engine: Who does the work: threads of this machine, or a Ray cluster.
         address: Of the cluster; ``None`` is the one this machine is part of.
         pauses: Seconds before each further try of what failed.
+        ready: Whether the list is there already; of one that is still being written the next item
+            may be long in coming.
     """
 
     out: Path | None = None
@@ -59,6 +61,7 @@ class Setting:
     engine: Literal["threads", "ray"] = "threads"
     address: str | None = None
     pauses: tuple[float, ...] = _PAUSES
+    ready: bool = True
 
 
 class Engine(Protocol):
@@ -134,8 +137,7 @@ class Batch:
         question: What is asked.
         setting: How.
         engine: Makes who does the work, given what may be spent.
-        at_once: How many items are taken from the list at once; 1 for a list that is still being
-            written, where the next may be long in coming.
+
 
     Attributes:
         problem: Why it ended before the list did; ``None`` when it did not.
@@ -148,8 +150,6 @@ class Batch:
         question: Question,
         setting: Setting,
         engine: Callable[[Budget], Engine],
-        *,
-        at_once: int = CLAIMED_AT_ONCE,
     ) -> None:
         if not 1 <= setting.jobs <= MAX_JOBS:
             raise UsageError(f"{setting.jobs} jobs are not 1 to {MAX_JOBS}", hint="give --jobs N")
@@ -157,7 +157,7 @@ class Batch:
         self._question = question
         self._setting = setting
         self._make_engine = engine
-        self._at_once = at_once
+        self._at_once = _CLAIMED_AT_ONCE if setting.ready else 1
         self._engine: Engine | None = None
         self._claimed: dict[str, Item] = {}
         self._bad_rows: dict[int, list[str]] = {}

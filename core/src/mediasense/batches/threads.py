@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 
 from mediasense.batches.items import Item, Keep, Outcome
-from mediasense.store.later import Later
+from mediasense.turns import apart, turn
 
 _PATIENCE = 0.2
 """Seconds: on some systems Ctrl-C is not heard while a thread waits for another without end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """An outcome, and a lock that is let go once it is kept; ``None`` where nobody waits for it."""
-
-    outcome: Outcome
-    kept: threading.Lock | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +22,9 @@ class _Broken:
 
     error: BaseException
 
+
+_GATHERING = 0.005
+"""Seconds: whoever reads the results is woken for some at once, and not for each."""
 
 _ENDED = object()
 """All threads are done, and all outcomes are told."""
@@ -44,6 +40,8 @@ class Threads:
     Args:
         answer: What is done about one.
         jobs: How many at once.
+        ready: Whether the next item is never long in coming: then a thread goes on with the next as
+            long as it waits for nobody, and it is not another one's turn after each.
         ends: Whether no more are to be taken after this one. Those who keep it say so too, but a
             moment later.
     """
@@ -53,10 +51,12 @@ class Threads:
         answer: Callable[[Item], Outcome],
         jobs: int,
         *,
+        ready: bool = False,
         ends: Callable[[Outcome], bool] = _stops,
     ) -> None:
         self._answer = answer
         self._jobs = jobs
+        self._ready = ready
         self._ends = ends
         self._left = False
         self._taking = threading.Lock()
@@ -83,7 +83,7 @@ class Threads:
 
         Args:
             items: What is asked about.
-            keep: Called with outcomes as soon as they are known, on one thread of this process.
+            keep: Called with each outcome as soon as it is known, in any thread of this process.
 
         Yields:
             The outcomes, once they are kept.
@@ -91,12 +91,11 @@ class Threads:
         Raises:
             BaseException: Whatever ``items`` or ``keep`` raised.
         """
-        keeper = Later(partial(self._keep, keep))
         for _ in range(self._jobs):
-            threading.Thread(target=self._work, args=(items, keeper), daemon=True).start()
+            threading.Thread(target=self._work, args=(items, keep), daemon=True).start()
         failed: BaseException | None = None
         try:
-            while (said := self._next_said(keeper)) is not _ENDED:
+            while (said := self._next_said()) is not _ENDED:
                 if isinstance(said, _Broken):
                     failed = failed or said.error
                 elif isinstance(said, Outcome):
@@ -105,17 +104,17 @@ class Threads:
         finally:
             self.stop()
             self._room.release(self._jobs)
-            keeper.close()
         if failed is not None:
             raise failed
 
-    def _next_said(self, keeper: Later[_Answered]) -> object:
+    def _next_said(self) -> object:
+        if self._said.empty():
+            time.sleep(_GATHERING)
         while True:
             try:
                 return self._said.get(timeout=_PATIENCE)
             except queue.Empty:
                 if self._leave():
-                    keeper.close()
                     self._said.put(_ENDED)
 
     def _leave(self) -> bool:
@@ -127,23 +126,14 @@ class Threads:
             self._left = self._left or (self._stopped.is_set() and not self._running)
             return self._left
 
-    def _work(self, items: Iterator[Item], keeper: Later[_Answered]) -> None:
-        kept = threading.Lock()
-        kept.acquire()
+    def _work(self, items: Iterator[Item], keep: Keep) -> None:
         try:
-            while (item := self._next(items)) is not None:
-                try:
-                    outcome = self._answer(item)
-                    if self._ends(outcome):
-                        self.stop()
-                    paid = bool(outcome.spent.calls)
-                    keeper.add(_Answered(outcome, kept if paid else None))
-                    if paid:
-                        # Before the next is asked about: of those that are lost when the program
-                        # is killed there are no more than jobs.
-                        kept.acquire()
-                finally:
-                    self._count(-1)
+            with turn() if self._ready else nullcontext():
+                while (item := self._next(items)) is not None:
+                    try:
+                        self._do(item, keep)
+                    finally:
+                        self._count(-1)
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
             # What is under way can be answered all the same.
             self._stopped.set()
@@ -152,25 +142,22 @@ class Threads:
             self._working -= 1
             last = not self._working
         if last:
-            keeper.close()
             self._said.put(_ENDED)
 
-    def _keep(self, keep: Keep, answered: Sequence[_Answered]) -> None:
-        outcomes = [one.outcome for one in answered]
-        try:
-            keep(outcomes)
-        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-            self.stop()
-            self._said.put(_Broken(error))
-        else:
-            for outcome in outcomes:
-                self._said.put(outcome)
-        for one in answered:
-            if one.kept is not None:
-                one.kept.release()
+    def _do(self, item: Item, keep: Keep) -> None:
+        with turn():
+            outcome = self._answer(item)
+            if self._ends(outcome):
+                self.stop()
+            # Before the next is asked about: of those that are lost when the program is killed
+            # there are no more than jobs.
+            keep((outcome,))
+        self._said.put(outcome)
 
     def _next(self, items: Iterator[Item]) -> Item | None:
-        self._room.acquire()
+        if not self._room.acquire(blocking=False):
+            with apart():
+                self._room.acquire()
         with self._taking:
             item = None if self._stopped.is_set() else next(items, None)
             if item is None:

@@ -147,7 +147,7 @@ def batch(
     mediasense batch 'recordings/**/*.mp4' --prompt-file ask.md --out results.jsonl --retry-failed
     """
     from mediasense.batches.engines import engine_for
-    from mediasense.batches.run import CLAIMED_AT_ONCE, Batch, Setting
+    from mediasense.batches.run import Batch, Setting
     from mediasense.batches.tally import Tally
 
     asked = question(
@@ -169,13 +169,13 @@ def batch(
         limits=_limits(rpm, tpm),
         engine=engine,
         address=address,
+        ready="-" not in named and all(path.is_file() for path in lists),
     )
     running = Batch(
         _items(named, lists, tally),
         asked,
         setting,
         engine_for(runtime.dispatcher(), asked, setting),
-        at_once=1 if "-" in named else CLAIMED_AT_ONCE,
     )
     _run(running, out, named, lists)
     _end(running, out, tally)
