@@ -32,6 +32,7 @@ TARGET = 0.65
 def main() -> None:
     calls = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     os.environ["MEDIASENSE_API_KEY"] = "bench"
+    os.environ["MEDIASENSE_CACHE"] = "off"
     with tempfile.TemporaryDirectory() as folder, running() as url:
         picture = Path(folder, "a.jpg")
         picture.write_bytes(jpeg(200_000))

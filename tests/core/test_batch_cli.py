@@ -355,7 +355,7 @@ def test_what_is_left_out_of_folders_is_noted(cli, pictures):
     (pictures / "notes.txt").write_text("no picture")
     done = cli(pictures)
     assert done.exit_code == 0
-    assert "note: 1 files that are no image, video or sound were left out" in done.stderr
+    assert "note: 1 file was left out: no image, video or sound" in done.stderr
 
 
 def test_the_cache_answers_a_second_batch(cli, pictures, service, monkeypatch, tmp_path):
@@ -576,3 +576,18 @@ def test_the_help_names_what_matters(cli):
     text = " ".join(cli("--help").stdout.split())
     for words in ("--manifest", "--prompt-file", "--retry-failed", "--max-cost", "--rpm", "--out"):
         assert words in text
+
+
+def test_rows_with_the_id_of_another_are_told_of_and_are_31(cli, picture, tmp_path):
+    rows = tmp_path / "same.jsonl"
+    both = [{"source": picture, "prompt": text, "id": "1"} for text in ("one", "two")]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in both))
+    done = cli("--manifest", rows)
+    assert (done.exit_code, len(lines(done.stdout))) == (31, 1)
+    assert "1 rows have an id that came before" in done.stderr
+
+
+def test_what_failed_is_tried_again_only_with_a_results_file(cli, pictures):
+    done = cli(pictures, "--retry-failed")
+    assert done.exit_code == 2
+    assert "add --out" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections.abc import Callable
@@ -23,7 +24,15 @@ from mediasense import (
     VideoRequest,
 )
 from mediasense.budget import Budget, Room
-from mediasense.errors import BudgetExceeded
+from mediasense.errors import (
+    BudgetExceeded,
+    ConnectionFailed,
+    ContentBlocked,
+    InvalidAnswer,
+    ProviderError,
+    RequestTooLarge,
+    Timeout,
+)
 from mediasense.ledger import Ledger, Spent
 from mediasense.planning.prices import NO_PRICES
 from mediasense.prices import KeptPrices
@@ -164,6 +173,111 @@ def test_the_price_list_is_told_when_sound_was_sent():
     ):
         spend(Ledger(prices), None, request)
     assert [with_sound for *_, with_sound in prices.asked] == [True, True, False, False]
+
+
+# --- what fails, and was billed ------------------------------------------------------------------
+
+BILLED = Usage(input_tokens=9, output_tokens=3)
+
+
+def fail(ledger: Ledger, error: BaseException, request: TextRequest | None = None) -> None:
+    """Make a call that fails in that way."""
+    with pytest.raises(type(error)) as caught, ledger.paying(request or ask()):
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("kind", [InvalidAnswer, ContentBlocked, RequestTooLarge])
+def test_a_failure_that_was_billed_is_counted_like_an_answer(kind):
+    prices = Flat(each=0.5)
+    ledger = Ledger(prices)
+    fail(ledger, kind("no", usage=BILLED, model="eye-1"))
+    assert prices.asked == [(ACME, "eye-1", BILLED, "eye", False)]
+    assert ledger.spent == Spent(calls=1, cost=0.5, input_tokens=9, output_tokens=3)
+
+
+def test_what_the_service_says_a_failure_cost_comes_first():
+    ledger = Ledger(Flat(each=0.5))
+    fail(ledger, InvalidAnswer("no", usage=BILLED, cost=0.25))
+    assert ledger.spent == Spent(calls=1, cost=0.25, input_tokens=9, output_tokens=3)
+
+
+def test_a_failure_may_tell_its_cost_and_no_counts():
+    ledger = Ledger(Flat())
+    fail(ledger, InvalidAnswer("no", cost=0.25))
+    assert ledger.spent == Spent(calls=1, cost=0.25)
+
+
+def test_the_model_of_a_billed_failure_is_the_one_asked_where_it_names_none():
+    prices = Flat(each=0.5)
+    fail(Ledger(prices), InvalidAnswer("no", usage=BILLED))
+    assert [model for _, model, *_ in prices.asked] == ["eye"]
+
+
+def test_a_billed_failure_leaves_no_room_for_the_next_call():
+    budget = Budget(0.15)
+    ledger = Ledger(Flat(most=0.1, each=0.1), budget)
+    fail(ledger, InvalidAnswer("no", usage=BILLED, model="eye-1"))
+    assert (budget.reserved, budget.spent) == (0.0, 0.1)
+    with pytest.raises(BudgetExceeded, match=r"\$0\.1000 of --max-cost 0\.15 are spent"):
+        spend(ledger, 0.1)
+
+
+def test_a_billed_failure_of_unknown_cost_uses_up_what_it_could_have_cost():
+    budget = Budget(1.0)
+    ledger = Ledger(Flat(most=0.1, each=None), budget)
+    fail(ledger, InvalidAnswer("no", usage=BILLED))
+    assert (budget.reserved, budget.spent) == (0.0, 0.1)
+    assert ledger.spent == Spent(calls=1, unpriced=1, input_tokens=9, output_tokens=3)
+
+
+@pytest.mark.parametrize("usage", [None, Usage(), "9 tokens"])
+@pytest.mark.parametrize("kind", [InvalidAnswer, ContentBlocked, ConnectionFailed, RequestTooLarge])
+def test_a_failure_that_counted_nothing_costs_nothing(kind, usage):
+    budget = Budget(1.0)
+    ledger = Ledger(Flat(), budget)
+    fail(ledger, kind("no", usage=usage))
+    assert (budget.reserved, budget.spent, ledger.spent) == (0.0, 0.0, Spent())
+
+
+def test_a_call_that_is_not_answered_in_time_may_have_cost_all_it_could():
+    budget = Budget(1.0)
+    ledger = Ledger(Flat(most=0.75), budget)
+    fail(ledger, Timeout("late"))
+    assert (budget.reserved, budget.spent, ledger.spent) == (0.0, 0.75, Spent())
+
+
+@pytest.mark.parametrize("error", [Timeout("late"), InvalidAnswer("no", usage=BILLED, cost=0.5)])
+def test_the_failure_of_another_call_is_not_paid_again(error):
+    """While a service is down, calls that are not made get copies of its last failure."""
+    budget = Budget(1.0)
+    ledger = Ledger(Flat(), budget)
+    fail(ledger, copy.copy(error))
+    assert (budget.reserved, budget.spent, ledger.spent) == (0.0, 0.0, Spent())
+
+
+def test_a_failure_after_an_answer_is_not_counted_beside_it():
+    budget = Budget(1.0)
+    ledger = Ledger(Flat(), budget)
+
+    def answer_and_fail() -> None:
+        with ledger.paying(ask()) as entry:
+            entry.answered(said(0.25))
+            raise InvalidAnswer("no", usage=BILLED, cost=0.25)
+
+    with pytest.raises(InvalidAnswer):
+        answer_and_fail()
+    assert (budget.spent, ledger.spent) == (0.25, Spent(calls=1, cost=0.25))
+
+
+def test_a_copy_of_a_failure_tells_what_it_tells():
+    error = RequestTooLarge("big", hint="cut", status=413, usage=BILLED, refusal="size")
+    error.others = (ProviderError("b"),)
+    twin = copy.copy(error)
+    assert type(twin) is RequestTooLarge
+    assert (str(twin), twin.args) == (str(error), error.args)
+    assert vars(twin) == {**vars(error), "repeated": True}
+    assert not error.repeated
 
 
 # --- the limit -----------------------------------------------------------------------------------

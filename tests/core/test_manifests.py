@@ -76,6 +76,7 @@ def test_a_row_says_everything_about_its_item():
         end=7.5,
         language="de",
         row=1,
+        named=True,
     )
 
 
@@ -232,6 +233,7 @@ def test_a_table_says_everything_about_its_items():
         end=7.5,
         language="de",
         row=2,
+        named=True,
     )
 
 

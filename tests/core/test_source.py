@@ -26,7 +26,7 @@ from mediasense import (
 )
 from mediasense.media.inspecting import display_name
 from mediasense.media.sniff import modality_of, sniff
-from mediasense.media.source import Source, fetched, resolve, uri_kind
+from mediasense.media.source import Source, fetched, resolve, source_name, uri_kind
 from mediasense.media.workspace import Workspace
 from mediasense.names import MediaModality
 from mediasense.types import Media, Question
@@ -623,3 +623,23 @@ def test_what_a_link_asks_for_is_sent_and_not_shown():
 def test_what_is_no_source_is_told(source):
     with pytest.raises(UsageError, match="is no source"):
         look(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (b"bytes", "the data"),
+        ("data:image/png;base64,AAAA", "the data: URI"),
+        ("-", "standard input"),
+        ("folder/a.png", "folder/a.png"),
+    ],
+)
+def test_a_source_is_named_without_what_is_in_it(source, name):
+    assert source_name(source) == name
+
+
+def test_a_link_is_named_without_its_secrets():
+    told = source_name("https://user:word@example.org/a.png?signature=secret")
+    assert "example.org" in told
+    assert "secret" not in told
+    assert "word" not in told

@@ -71,7 +71,7 @@ def test_more_than_were_counted_is_no_negative_time():
         (Spent(calls=2, unpriced=2), "2 calls of unknown cost"),
         (
             Spent(calls=3, unpriced=1, cost=0.5, output_tokens=9),
-            "9 tokens, $0.5000 and 1 calls of unknown cost",
+            "9 tokens, $0.5000 and 1 call of unknown cost",
         ),
     ],
 )

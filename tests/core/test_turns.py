@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,6 +108,18 @@ def test_functions_that_run_together_may_take_turns_themselves():
 
     with turn():
         assert together([work, work, work], jobs=2) == [1, 1, 1]
+
+
+def test_in_a_forked_process_it_is_nobodys_turn():
+    with turn():
+        child = os.fork()
+        if not child:
+            taken = threading.Thread(target=_take, daemon=True)
+            taken.start()
+            taken.join(5)
+            os._exit(taken.is_alive())
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_turn_inside_a_turn_is_the_same():

@@ -19,6 +19,7 @@ from mediasense import (
     ImageRequest,
     InvalidAnswer,
     MediasenseError,
+    ProviderError,
     RateLimited,
     TextRequest,
     Usage,
@@ -139,6 +140,43 @@ def test_no_text_is_no_answer(google, ask, reason):
     google.answers(google.reply(None, reason))
     with pytest.raises(InvalidAnswer, match=reason):
         ask()
+
+
+COUNTED = {"promptTokenCount": 300, "candidatesTokenCount": 20, "thoughtsTokenCount": 5}
+BLOCKED = {"promptFeedback": {"blockReason": "SAFETY"}}
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "OTHER", None])
+def test_an_unusable_answer_tells_what_was_billed(google, ask, reason):
+    google.answers(google.reply(None, reason, usageMetadata=COUNTED))
+    with pytest.raises(ProviderError) as caught:
+        ask()
+    assert caught.value.usage == Usage(input_tokens=300, output_tokens=25, reasoning_tokens=5)
+    assert caught.value.model == "gemini-3.1-flash-lite-002"
+
+
+@pytest.mark.parametrize("body", [BLOCKED, {"candidates": []}])
+def test_a_reply_without_an_answer_tells_what_was_billed(google, ask, body):
+    google.answers({**body, "usageMetadata": {"promptTokenCount": 300}})
+    with pytest.raises(ProviderError) as caught:
+        ask(model="gemini-x")
+    assert (caught.value.usage, caught.value.model) == (Usage(input_tokens=300), "gemini-x")
+
+
+@pytest.mark.parametrize("body", [BLOCKED, {"candidates": []}])
+def test_a_reply_that_counts_nothing_was_billed_for_nothing_known(google, ask, body):
+    google.answers(body)
+    with pytest.raises(ProviderError) as caught:
+        ask()
+    assert caught.value.usage is None
+
+
+def test_a_stream_that_is_blocked_tells_what_was_billed(google, ask):
+    end = google.reply(None, "SAFETY", usageMetadata=COUNTED)
+    google.answers(google.events(google.reply("one ", None), end))
+    with pytest.raises(ContentBlocked) as caught:
+        ask(ignore)
+    assert caught.value.usage == Usage(input_tokens=300, output_tokens=25, reasoning_tokens=5)
 
 
 @pytest.mark.filterwarnings("ignore:NEW_REASON is not a valid FinishReason")

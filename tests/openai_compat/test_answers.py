@@ -109,6 +109,54 @@ def test_a_filtered_answer_is_an_error(reason, answer, protocol):
         answer(protocol.completion(reason))
 
 
+UNUSABLE = [
+    ("length", {"content": ""}),
+    ("stop", {"content": None, "refusal": "I must not"}),
+    ("content_filter", {}),
+    ("stop", {"content": ""}),
+]
+
+
+@pytest.mark.parametrize(("reason", "message"), UNUSABLE)
+def test_an_unusable_answer_tells_what_was_billed(reason, message, ask, service, protocol):
+    body = protocol.completion(reason, **message)
+    body["usage"]["cost"] = 0.0125
+    service(body)
+    with pytest.raises(ProviderError) as raised:
+        plugin.generate(ask(TextRequest, "openrouter", prompt="why?"), None)
+    error = raised.value
+    assert error.usage == Usage(input_tokens=9, output_tokens=3)
+    assert (error.cost, error.model) == (0.0125, "the-model-itself")
+
+
+@pytest.mark.parametrize(("reason", "message"), UNUSABLE)
+def test_an_unusable_answer_without_usage_was_billed_for_nothing_known(
+    reason, message, answer, protocol
+):
+    body = protocol.completion(reason, **message)
+    del body["usage"]
+    with pytest.raises(ProviderError) as raised:
+        answer(body)
+    assert (raised.value.usage, raised.value.cost) == (None, None)
+
+
+def test_a_stream_without_text_tells_what_was_billed(ask, service, protocol):
+    end = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}
+    body = protocol.events(protocol.chunk(None, "length"), end)
+    service(body, kind="text/event-stream")
+    with pytest.raises(InvalidAnswer) as raised:
+        plugin.generate(ask(TextRequest, prompt="why?"), lambda _: None)
+    assert raised.value.usage == Usage(input_tokens=9, output_tokens=3)
+
+
+def test_a_transcription_without_a_transcript_tells_what_was_billed():
+    router = Connection(provider="openrouter", base_url="https://openrouter.ai/api/v1")
+    with pytest.raises(InvalidAnswer, match="no transcript") as raised:
+        read_transcript({"usage": {"seconds": 9.2, "cost": 0.0005}}, router, model="m")
+    error = raised.value
+    assert (error.usage, error.cost, error.model) == (Usage(seconds=9.2), 0.0005, "m")
+
+
 @pytest.mark.parametrize("content", ["", None, " \n", []])
 def test_an_answer_without_text_is_an_error(content, answer, protocol):
     with pytest.raises(InvalidAnswer, match="without any text"):

@@ -115,6 +115,13 @@ def test_what_nobody_asked_for_is_not_taken_for_the_next_answer(client, scripted
     assert [post(client, server.url).text for _ in range(2)] == ["ok", "ok"]
 
 
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_an_answer_that_says_only_that_one_will_come_is_not_it(status, client, scripted):
+    interim = b"HTTP/1.1 %d Later\r\nLink: </a>\r\n\r\n" % status
+    server = scripted((interim * 2 + ANSWER, ANSWER.replace(b"ok", b"no")))
+    assert [post(client, server.url).text for _ in range(2)] == ["ok", "no"]
+
+
 def test_an_idle_connection_is_dropped_in_time(scripted):
     server = scripted((ANSWER, ANSWER), (ANSWER,))
     with DirectClient(httpx2.Limits(keepalive_expiry=0.0)) as client:

@@ -42,9 +42,14 @@ what, and ends with the next thing to type.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mediasense.names import Refusal
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from mediasense.types import Usage
 
 __all__ = [
     "AuthenticationError",
@@ -215,9 +220,14 @@ class ProviderError(MediasenseError):
         hint: The next thing to type or do.
         status: The HTTP status, where there was one.
         retry_after: Seconds the service asked to wait, where it said.
+        usage: What the service counted, and bills, although nobody can use its answer.
+        cost: US dollars that the service says it charged for it.
+        model: The model that gave it, as the service names it.
     """
 
     exit_code = 40
+    repeated: bool = False
+    """Whether it is a copy: the failure of another call, told to one that was not made."""
 
     def __init__(
         self,
@@ -226,10 +236,22 @@ class ProviderError(MediasenseError):
         hint: str = "",
         status: int | None = None,
         retry_after: float | None = None,
+        usage: Usage | None = None,
+        cost: float | None = None,
+        model: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.retry_after = retry_after
+        self.usage = usage
+        self.cost = cost
+        self.model = model
+
+    def __copy__(self) -> Self:
+        # What was billed was billed once, so a copy has to be known for one.
+        twin = type(self).__new__(type(self), *self.args)
+        vars(twin).update(vars(self), repeated=True)
+        return twin
 
 
 class AuthenticationError(ProviderError):
@@ -268,7 +290,7 @@ class MediaRejected(RequestRejected):
     The one failure after which the same question is asked in another way.
 
     Args:
-        message, hint, status: As for :class:`ProviderError`.
+        message, hint, status, usage, cost, model: As for :class:`ProviderError`.
         refusal: What it does not take.
     """
 
@@ -281,9 +303,20 @@ class MediaRejected(RequestRejected):
         hint: str = "",
         status: int | None = None,
         retry_after: float | None = None,
+        usage: Usage | None = None,
+        cost: float | None = None,
+        model: str | None = None,
         refusal: Refusal = "type",
     ) -> None:
-        super().__init__(message, hint=hint, status=status, retry_after=retry_after)
+        super().__init__(
+            message,
+            hint=hint,
+            status=status,
+            retry_after=retry_after,
+            usage=usage,
+            cost=cost,
+            model=model,
+        )
         self.refusal: Refusal = refusal
 
 

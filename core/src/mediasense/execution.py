@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mediasense import prompts
-from mediasense.errors import MediaRejected, MediaTooLarge
+from mediasense.errors import MediaRejected, MediasenseError, MediaTooLarge
 from mediasense.media.workspace import Workspace
 from mediasense.names import OnText, Strategy
 from mediasense.pacing.pacer import Stopped
@@ -157,7 +157,7 @@ class Execution:
         self._workspace.report("waiting for the answer")
         functions = [partial(self._ask_chain, chain, len(parts)) for chain in self._chains(parts)]
         # After a refusal there is another plan; what is under way is paid for, and counted, first.
-        chains = together(functions, jobs=self._question.jobs, settles=(Refused, Stopped))
+        chains = together(functions, jobs=self._question.jobs, settles=(MediasenseError, Stopped))
         return [one for chain in chains for one in chain]
 
     def _chains(self, parts: Sequence[Part]) -> list[list[tuple[int, Part]]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mediasense.budget import Budget, Purse, Room
-from mediasense.errors import BudgetExceeded
+from mediasense.errors import BudgetExceeded, ProviderError, Timeout
 from mediasense.estimates import most_tokens
 from mediasense.providers import Provider
 from mediasense.types import Answer, AudioRequest, Request, Usage, VideoRequest
@@ -32,7 +32,7 @@ class Spent:
     """What calls came to.
 
     Attributes:
-        calls: How many were answered by a provider.
+        calls: How many were answered by a provider, or billed although the answer is of no use.
         cost: US dollars of those whose cost is known.
         unpriced: Calls whose cost is not known.
         input_tokens, output_tokens: Of those that reported them.
@@ -85,7 +85,9 @@ class Ledger:
         """Hold the money for one call while it is made.
 
         Where others have put aside what it could cost, it waits for them to settle. A call that
-        fails, or is never answered, costs nothing.
+        fails costs nothing, but for two: one whose error says what was billed counts like one that
+        was answered; and one that was not answered in time uses up what it could have cost, for the
+        service may have worked on it. What that came to nobody says, so it is not in :attr:`spent`.
 
         Args:
             request: What is asked, prepared.
@@ -99,6 +101,9 @@ class Ledger:
         entry = Entry(self, request, self._reserved(request))
         try:
             yield entry
+        except ProviderError as error:
+            entry.failed(error)
+            raise
         finally:
             self._budget.settle(entry.reserved, entry.owed)
 
@@ -172,13 +177,14 @@ class Entry:
         owed: US dollars that it did. An answer whose cost is not known counts as what it could.
     """
 
-    __slots__ = ("_ledger", "_request", "owed", "reserved")
+    __slots__ = ("_counted", "_ledger", "_request", "owed", "reserved")
 
     def __init__(self, ledger: Ledger, request: Request, reserved: float) -> None:
         self._ledger = ledger
         self._request = request
         self.reserved = reserved
         self.owed = 0.0
+        self._counted = False
 
     def answered(self, answer: Answer) -> Answer:
         """Count an answer.
@@ -190,7 +196,23 @@ class Entry:
         answer = replace(answer, cost=cost)
         self.owed += self.reserved if cost is None else cost
         self._ledger._count(self._request, answer)
+        self._counted = True
         return answer
+
+    def failed(self, error: ProviderError) -> None:
+        """Count a failure, as far as it was billed, or may have been.
+
+        Args:
+            error: Of this call; a copy of another's costs nothing again.
+        """
+        if error.repeated or self._counted:
+            return
+        usage = error.usage if isinstance(error.usage, Usage) and error.usage != Usage() else None
+        if usage is not None or error.cost is not None:
+            model = error.model or self._request.model or ""
+            self.answered(Answer(text="", model=model, usage=usage, cost=error.cost))
+        elif isinstance(error, Timeout):
+            self.owed += self.reserved
 
 
 def _paid(request: Request) -> Provider:

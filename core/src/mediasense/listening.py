@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from mediasense.errors import MediasenseError
 from mediasense.media.recordings.tracks import read_subtitles
 from mediasense.media.sound import SoundPiece
 from mediasense.media.workspace import Workspace
@@ -13,7 +14,6 @@ from mediasense.pacing.pacer import Stopped
 from mediasense.parts.sounds import sound_of, take_sound
 from mediasense.planning.plans import Call, Listening, Plan, SoundWork
 from mediasense.prompts import Transcript
-from mediasense.refusal import Refused
 from mediasense.steps import Step
 from mediasense.sums import cost_of, tokens_of
 from mediasense.together import together
@@ -94,7 +94,7 @@ def listen(plan: Plan, media: Media, question: Question, hear: Hear, workspace: 
     answers = together(
         [partial(hear, call, piece.media, call.prompt) for piece in pieces],
         jobs=question.jobs,
-        settles=(Refused, Stopped),
+        settles=(MediasenseError, Stopped),
     )
     step = _transcribed(call, pieces, answers)
     transcript, dropped = _assembled(pieces, answers, question.min_confidence)

@@ -152,11 +152,7 @@ class Memory:
             if path is None or state is None:
                 return None
             data = _DISK.read(path, state[0]) if state[0] <= SMALL else None
-            if data is None:
-                with apart():
-                    digest = self._digest(path, state)
-            else:
-                digest = _sha256(data)
+            digest = self._digest(path, state) if data is None else _sha256(data)
             if digest is None:
                 return None
             digests.append(digest)
@@ -283,7 +279,7 @@ class Memory:
         known = self._digests.get((path, state))
         if known is None:
             try:
-                with path.open("rb") as file:
+                with apart(), path.open("rb") as file:
                     known = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError:
                 return None
@@ -299,7 +295,7 @@ class Memory:
             if found is not None:
                 return found
         digest = hashlib.sha256()
-        with media.open() as file:  # says what is wrong with it
+        with apart(), media.open() as file:  # says what is wrong with it
             while block := file.read(_BLOCK):
                 digest.update(block)
         return digest.hexdigest()

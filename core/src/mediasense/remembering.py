@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from mediasense.envelope import dumps_line, to_plain
 from mediasense.errors import MediasenseError
 from mediasense.ledger import Ledger
-from mediasense.media.inspecting import display_name
-from mediasense.media.source import Source, plain_path
+from mediasense.media.source import Source, source_name
 from mediasense.store.history import Entry, Paid
 from mediasense.types import Analysis, Question
 
@@ -31,7 +28,7 @@ def entry_of(
     )
     if isinstance(end, MediasenseError):
         return Entry(
-            sources=tuple(map(_shown, sources)),
+            sources=tuple(map(source_name, sources)),
             modality="",
             prompt=question.prompt,
             text="",
@@ -52,10 +49,3 @@ def entry_of(
         envelope=dumps_line(to_plain(end)),
         paid=paid,
     )
-
-
-def _shown(source: Source) -> str:
-    path = plain_path(source)
-    if path is not None:
-        return display_name(path)
-    return "the data" if isinstance(source, bytes) else display_name(Path(os.fsdecode(source)))

@@ -26,6 +26,7 @@ class Item:
         start, end: The part of the recording, in seconds; ``None`` for that of the batch.
         language: The language spoken; ``None`` for that of the batch.
         row: Which row of a manifest, from 1.
+        named: Whether the id is the user's own, which nothing keeps from coming twice.
         problem: Why it cannot be asked about at all; it fails with this.
     """
 
@@ -38,6 +39,7 @@ class Item:
     end: float | None = None
     language: str | None = None
     row: int | None = None
+    named: bool = False
     problem: str = ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mediasense.batches.items import Item
 from mediasense.errors import StoreError
-from mediasense.media.source import Source
+from mediasense.media.source import Source, is_data_uri
 from mediasense.names import MODALITIES, MediaModality
 
 
@@ -20,7 +20,7 @@ def encode_item(item: Item) -> str | None:
     """
     sources = []
     for source in item.sources:
-        if isinstance(source, bytes):
+        if isinstance(source, bytes) or is_data_uri(source):
             return None
         sources.append(source if isinstance(source, str) else {"path": os.fspath(source)})
     data: dict[str, object] = {"id": item.id, "sources": sources}

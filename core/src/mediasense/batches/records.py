@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mediasense.batches.items import Failure, Outcome
 from mediasense.envelope import dumps_line, from_plain
-from mediasense.media.inspecting import display_name
-from mediasense.media.source import Source, plain_path
+from mediasense.media.source import Source, is_link, source_name
 from mediasense.types import Analysis
 
 
@@ -97,7 +95,5 @@ def _result(line: Mapping[str, Any]) -> Result:
 
 def _shown(source: Source) -> str:
     """A source as it was given, fit for JSON."""
-    if isinstance(source, bytes):
-        return "the data"
-    path = plain_path(source)
-    return display_name(path) if path is not None else os.fsdecode(source)
+    link = isinstance(source, str) and is_link(source)
+    return str(source) if link else source_name(source)

@@ -107,6 +107,7 @@ def _item(row: Mapping[str, object], number: int) -> Item:
         end=end,
         language=language,
         row=number,
+        named=own is not None,
     )
 
 

@@ -33,6 +33,7 @@ _PAUSES = (10.0, 60.0)
 """Seconds before what failed is tried again, once more and once more."""
 _PASSED_OVER = {"done": "earlier", "failed": "left_failed", "repeated": "repeated"}
 """What is claimed in vain, and how it is counted."""
+_COUNTED = ("answered", "cached", "failed", "clashes", *_PASSED_OVER.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,8 @@ class Standing:
         answered, cached, failed: Items of this run; of those answered, how many from the cache.
         earlier: Items that earlier runs answered.
         left_failed: Items that failed in an earlier run and are left so.
-        repeated: Items that came before in the list, under the same id.
+        repeated: Items that came before in the list, and are the same.
+        clashes: Rows left out, since the id that the user gave them came before.
         interrupted: Items that were under way when an earlier run was killed.
         running: Items under way.
         seconds: Since the run began.
@@ -109,6 +111,7 @@ class Standing:
     earlier: int
     left_failed: int
     repeated: int
+    clashes: int = 0
     interrupted: int
     running: int
     seconds: float
@@ -118,7 +121,14 @@ class Standing:
     @property
     def done(self) -> int:
         """Items that this run is through with, in one way or another."""
-        return self.answered + self.failed + self.earlier + self.left_failed + self.repeated
+        return (
+            self.answered
+            + self.failed
+            + self.earlier
+            + self.left_failed
+            + self.repeated
+            + self.clashes
+        )
 
     @property
     def rate(self) -> float:
@@ -157,12 +167,13 @@ class Batch:
         self._question = question
         self._setting = setting
         self._make_engine = engine
-        self._at_once = _CLAIMED_AT_ONCE if setting.ready else 1
+        # No more than that: what is claimed when it is killed counts as under way.
+        self._at_once = min(_CLAIMED_AT_ONCE, setting.jobs) if setting.ready else 1
         self._engine: Engine | None = None
         self._claimed: dict[str, Item] = {}
         self._bad_rows: dict[int, list[str]] = {}
         self._again = False
-        self._counted = dict.fromkeys(("answered", "cached", "failed", *_PASSED_OVER.values()), 0)
+        self._counted = dict.fromkeys(_COUNTED, 0)
         self._spent = Spent()
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -220,6 +231,10 @@ class Batch:
     def _session(self) -> Iterator[Earlier]:
         """Everything that is open while it runs."""
         setting, question = self._setting, self._question
+        if setting.retry_failed and setting.out is None:
+            raise UsageError(
+                "what failed is known from the results file", hint="add --out to --retry-failed"
+            )
         folder = None
         if setting.out is None:
             folder = Path(tempfile.mkdtemp(prefix="mediasense-"))
@@ -304,8 +319,10 @@ class Batch:
                     if claim in ("new", "again")
                 }
             with self._lock:
-                for claim in claims:
-                    if claim in _PASSED_OVER:
+                for item, claim in zip(chunk, claims, strict=True):
+                    if claim == "repeated" and item.named:
+                        self._counted["clashes"] += 1
+                    elif claim in _PASSED_OVER:
                         self._counted[_PASSED_OVER[claim]] += 1
             for one in tuple(self._claimed):
                 if self._stopping.is_set() or self._over:

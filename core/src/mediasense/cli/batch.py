@@ -206,7 +206,9 @@ def _run(
 def _tell(outcome: "Outcome", number: int, display: "BatchDisplay") -> None:
     assert outcome.failure is not None
     if number <= _SHOWN_FAILURES:
-        name = ", ".join(str(s) for s in outcome.item.sources if isinstance(s, str))
+        from mediasense.media.source import source_name
+
+        name = ", ".join(map(source_name, outcome.item.sources))
         display.say("failed", f"{name or outcome.item.id}: {outcome.failure.message}")
         if outcome.failure.trace:
             display.show(outcome.failure.trace)
@@ -219,7 +221,8 @@ def _end(running: "Batch", out: Path | None, tally: "Tally") -> None:
     from mediasense.output.standing import summary
 
     if tally.left_out:
-        say("note", f"{tally.left_out} files that are no image, video or sound were left out")
+        files = "1 file was" if tally.left_out == 1 else f"{tally.left_out:,} files were"
+        say("note", f"{files} left out: no image, video or sound")
     if tally.unused:
         say("note", f"columns not used: {', '.join(tally.unused)}")
     standing = running.standing()
@@ -236,6 +239,11 @@ def _end(running: "Batch", out: Path | None, tally: "Tally") -> None:
     if failed:
         again = "add --retry-failed to ask about them again" if out else "see their lines"
         raise BatchFailed(f"{failed} {'item' if failed == 1 else 'items'} failed", hint=again)
+    if standing.clashes:
+        raise BatchFailed(
+            f"{standing.clashes} rows have an id that came before",
+            hint="give each row an id of its own, or leave ids out",
+        )
 
 
 def _prompt(prompt: str | None, file: Path | None) -> str | None:

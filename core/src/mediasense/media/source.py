@@ -102,6 +102,32 @@ def plain_path(source: Source) -> Path | None:
     return None if named else Path(text)
 
 
+def is_data_uri(source: Source) -> bool:
+    """Whether the media are in it themselves."""
+    return isinstance(source, str) and _DATA_URI.match(source) is not None
+
+
+def is_link(source: str) -> bool:
+    """Whether it is a link, and no path, ``data:`` URI or standard input."""
+    return _URI.match(source) is not None
+
+
+def source_name(source: Source) -> str:
+    """What a source is called where it is told of, without secrets of a link and without media."""
+    from mediasense.media.fetch.addresses import display_url
+
+    path = plain_path(source)
+    if path is not None:
+        return display_name(path)
+    if isinstance(source, bytes):
+        return "the data"
+    text = os.fsdecode(source)
+    return display_url(text) if _URI.match(text) else _NAMES.get(text, "the data: URI")
+
+
+_NAMES = {"-": "standard input"}
+
+
 def fetched(
     link: Media, expected: MediaModality | None, question: Question, workspace: Workspace
 ) -> Media:

@@ -131,6 +131,8 @@ def summary(standing: Standing, out: Path | None) -> list[str]:
         parts.append(f"{standing.left_failed:,} failed in an earlier run")
     if standing.repeated:
         parts.append(f"{standing.repeated:,} named twice")
+    if standing.clashes:
+        parts.append(f"{standing.clashes:,} left out, whose id came before")
     lines = [f"{', '.join(parts)}, in {_clock(standing.seconds)}", _money(standing.spent)]
     if standing.interrupted:
         lines.append(
@@ -148,12 +150,16 @@ def _money(spent: Spent) -> str:
     # Services that are paid by the second tell of no tokens.
     told = f"{tokens:,} tokens, " if tokens else ""
     if spent.calls and spent.unpriced == spent.calls:
-        return f"{told}{spent.calls:,} calls of unknown cost"
+        return f"{told}{_calls(spent.calls)} of unknown cost"
     told += "$0" if not spent.cost else f"${spent.cost:{'.4f' if spent.cost < 1 else ',.2f'}}"
-    return told + (f" and {spent.unpriced:,} calls of unknown cost" if spent.unpriced else "")
+    return told + (f" and {_calls(spent.unpriced)} of unknown cost" if spent.unpriced else "")
 
 
 def _clock(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count:,} calls"

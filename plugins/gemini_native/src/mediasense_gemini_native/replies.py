@@ -11,6 +11,7 @@ from mediasense import (
     ContentBlocked,
     InvalidAnswer,
     OnText,
+    ProviderError,
     TextRequest,
     Usage,
     one_line,
@@ -106,21 +107,29 @@ def _text(candidate: types.Candidate) -> str:
 
 
 def _require_answer(reply: _Reply, request: TextRequest) -> None:
+    if error := _failure(reply, request):
+        error.usage, error.model = _usage(reply.usage), reply.model or request.model
+        raise error
+
+
+def _failure(reply: _Reply, request: TextRequest) -> ProviderError | None:
+    """Why there is no answer."""
     name = request.provider.name
     if reply.blocked is not None:
-        raise ContentBlocked(
+        return ContentBlocked(
             f"{name} blocked the prompt: {one_line(reply.blocked)}", hint=_OTHER_WORDS
         )
     if reply.finish in _REFUSALS:
-        raise ContentBlocked(f"{name} stopped the answer: {_why(reply)}", hint=_OTHER_WORDS)
+        return ContentBlocked(f"{name} stopped the answer: {_why(reply)}", hint=_OTHER_WORDS)
     if not reply.candidates:
-        raise InvalidAnswer(
+        return InvalidAnswer(
             f"{name} answered with nothing in it", hint="try again, or check --base-url"
         )
     # Silence is a true transcript.
     silent = request.prompt is None and reply.finish == "STOP"
     if not any(reply.texts) and reply.finish not in _LENGTH and not silent:
-        raise InvalidAnswer(f"{name} answered without text: {_why(reply)}", hint="try again")
+        return InvalidAnswer(f"{name} answered without text: {_why(reply)}", hint="try again")
+    return None
 
 
 def _why(reply: _Reply) -> str:

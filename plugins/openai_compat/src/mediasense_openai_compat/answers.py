@@ -106,9 +106,8 @@ class Reply:
         self._text.append(text)
         self._size += len(text)
         if self._size > _MOST_CHARACTERS:
-            raise InvalidAnswer(
-                f"{self.connection.provider} does not stop answering", hint="try again"
-            )
+            said = f"{self.connection.provider} does not stop answering"
+            raise self._billed(InvalidAnswer(said, hint="try again"))
         return text
 
     def answer(self, *, streamed: bool, warnings: tuple[str, ...] = ()) -> Answer:
@@ -125,12 +124,14 @@ class Reply:
         name, text, reason = self.connection.provider, "".join(self._text), self._finish_reason
         if refusal := "".join(self._refusal):
             said = one_line(refusal, self.connection.key)
-            raise ContentBlocked(f"{one_line(self.model)} refused: {said}", hint="ask otherwise")
+            said = f"{one_line(self.model)} refused: {said}"
+            raise self._billed(ContentBlocked(said, hint="ask otherwise"))
         if reason in _BLOCKED:
-            raise ContentBlocked(f"a filter of {name} stopped the answer", hint="ask otherwise")
+            said = f"a filter of {name} stopped the answer"
+            raise self._billed(ContentBlocked(said, hint="ask otherwise"))
         finished = _FINISHED.get(reason) if reason else None
         if not text.strip():
-            raise self._without_text(finished)
+            raise self._billed(self._without_text(finished))
         return Answer(
             text=text,
             model=self.model,
@@ -139,6 +140,11 @@ class Reply:
             warnings=(*warnings, *self._doubts(finished, streamed=streamed)),
             cost=self._cost,
         )
+
+    def _billed(self, error: ProviderError) -> ProviderError:
+        """An error, with what the service bills for an answer that is of no use."""
+        error.usage, error.cost, error.model = self._usage, self._cost, self.model
+        return error
 
     def _without_text(self, finished: str | None) -> InvalidAnswer:
         if finished == "length":
@@ -180,16 +186,21 @@ def read_transcript(
         parsed = {"text": parsed}
     reply = _reply(parsed, connection, model)
     text = reply.get("text")
+    model = _str(reply.get("model")) or model
+    usage = read_usage(reply.get("usage"))
+    cost = read_cost(reply.get("usage"), connection.provider)
     if not isinstance(text, str):
-        raise said_error(error_text(reply) or "no transcript", connection, model)
+        error = said_error(error_text(reply) or "no transcript", connection, model)
+        error.usage, error.cost, error.model = usage, cost, model
+        raise error
     return Answer(
         text=text.strip(),
-        model=_str(reply.get("model")) or model,
-        usage=read_usage(reply.get("usage")),
+        model=model,
+        usage=usage,
         segments=tuple(s for item in _list(reply.get("segments")) if (s := _segment(item))),
         language=_language(reply),
         warnings=warnings if text.strip() else (*warnings, "no speech was found"),
-        cost=read_cost(reply.get("usage"), connection.provider),
+        cost=cost,
     )
 
 

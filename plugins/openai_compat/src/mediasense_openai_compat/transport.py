@@ -248,6 +248,9 @@ class _Content(httpx2.SyncByteStream):
             connection.close()
 
 
+_MOST_INTERIM = 100
+
+
 def _send(
     connection: http.client.HTTPConnection, request: httpx2.Request, timeout: float | None
 ) -> None:
@@ -282,11 +285,28 @@ def _send(
         pass
 
 
+class _Answer(http.client.HTTPResponse):
+    """An answer; those that only say that one will come are passed over.
+
+    ``http.client`` does so for 100 alone, and takes a 102 or 103 for the answer: the true one would
+    then be that to the next request (RFC 9110, section 15.2).
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INTERIM):
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 101 < found[1] < 200:
+                return found
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("the service says only that it will answer")
+
+
 def _receive(
     connection: http.client.HTTPConnection, timeout: float | None
 ) -> http.client.HTTPResponse:
     with _named(httpx2.ReadTimeout, httpx2.ReadError):
         _wait_at_most(connection, timeout)
+        connection.response_class = _Answer
         return connection.getresponse()
 
 
