@@ -92,6 +92,7 @@ def _mediasense(provider: str, path: str) -> Callable[[str], Callable[[str], obj
         import mediasense
 
         os.environ["BENCH_KEY"] = "bench"
+        os.environ["MEDIASENSE_CACHE"] = "off"
 
         def call(file: str) -> object:
             return mediasense.analyze(

@@ -285,7 +285,7 @@ def test_retrying_asks_about_nothing_that_was_never_asked(start, picture, servic
 @pytest.mark.parametrize("kept", [True, False])
 def test_retrying_what_nobody_ran_is_refused(start, picture, service, out, kept):
     """All of it would be passed over, and the exit code would be that of a success."""
-    with pytest.raises(UsageError, match="earlier run"):
+    with pytest.raises(UsageError, match="earlier run|--out"):
         list(start(rows(picture, 2), retry_failed=True, out=out if kept else None).outcomes())
     assert not out.exists()
     assert not out.with_name("results.jsonl.journal").exists()
@@ -330,10 +330,17 @@ def test_the_schema_of_a_row_is_its_own(start, picture, service, out):
 
 
 def test_an_item_that_is_named_twice_is_asked_about_once(start, picture, service, out):
+    running = start(items_of([picture, picture, picture]))
+    list(running.outcomes())
+    assert len(service.asked) == len(lines_of(out)) == 1
+    assert (running.standing().repeated, running.standing().clashes) == (2, 0)
+
+
+def test_an_id_that_somebody_gave_twice_is_counted_apart(start, picture, service, out):
     running = start([*rows(picture, 2), *rows(picture, 2)])
     list(running.outcomes())
     assert len(service.asked) == len(lines_of(out)) == 2
-    assert running.standing().repeated == 2
+    assert (running.standing().repeated, running.standing().clashes) == (0, 2)
 
 
 # --- failures ------------------------------------------------------------------------------------
