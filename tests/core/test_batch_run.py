@@ -285,7 +285,7 @@ def test_retrying_asks_about_nothing_that_was_never_asked(start, picture, servic
 @pytest.mark.parametrize("kept", [True, False])
 def test_retrying_what_nobody_ran_is_refused(start, picture, service, out, kept):
     """All of it would be passed over, and the exit code would be that of a success."""
-    with pytest.raises(UsageError, match="earlier run|--out"):
+    with pytest.raises(UsageError, match=r"earlier run|--out"):
         list(start(rows(picture, 2), retry_failed=True, out=out if kept else None).outcomes())
     assert not out.exists()
     assert not out.with_name("results.jsonl.journal").exists()
