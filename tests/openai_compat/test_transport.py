@@ -154,6 +154,18 @@ def test_what_is_packed_is_unpacked_once(client, scripted):
     assert b"Accept-Encoding: gzip" in server.requests[0]
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_an_answer_without_end_is_not_read_to_its_end(packed, client, scripted, monkeypatch):
+    monkeypatch.setattr("mediasense_openai_compat.transport._MOST_BYTES", 100_000)
+    body = b"0" * 200_000
+    content = gzip.compress(body) if packed else body
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(content)
+    encoding = b"Content-Encoding: gzip\r\n" if packed else b""
+    server = scripted((head + encoding + b"\r\n" + content,))
+    with pytest.raises(httpx2.RemoteProtocolError, match="64 MiB"):
+        post(client, server.url)
+
+
 def test_pieces_are_read_as_they_come(client, scripted):
     first = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
     server = scripted((first, b"3\r\ntwo\r\n0\r\n\r\n"))

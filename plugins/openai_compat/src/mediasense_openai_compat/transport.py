@@ -68,10 +68,25 @@ class DirectClient(httpx2.Client):
         if stream:
             return response
         try:
+            if "content-encoding" in response.headers:
+                return _unpacked(response)
             response.read()
         finally:
             response.close()
         return response
+
+
+def _unpacked(response: httpx2.Response) -> httpx2.Response:
+    """The answer unpacked: a little that is packed may become very much."""
+    content = bytearray()
+    for block in response.iter_bytes():
+        content += block
+        if len(content) > _MOST_BYTES:
+            raise httpx2.RemoteProtocolError(_TOO_LARGE)
+    headers = [(k, v) for k, v in response.headers.raw if k.lower() not in _OF_PACKING]
+    found = httpx2.Response(response.status_code, headers=headers, content=bytes(content))
+    found.request = response.request
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -224,13 +239,16 @@ class _Content(httpx2.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         # Counted here: until Python 3.12 `read1` does not, and waits for more than there is.
-        left = self._answer.length
+        left, taken = self._answer.length, 0
         while left != 0:
             with _named(httpx2.ReadTimeout, httpx2.ReadError):
                 block = self._answer.read1(_BLOCK if left is None else min(left, _BLOCK))
             if not block:
                 break
             left = None if left is None else left - len(block)
+            taken += len(block)
+            if taken > _MOST_BYTES:
+                raise httpx2.RemoteProtocolError(_TOO_LARGE)
             yield block
         if left:
             raise httpx2.RemoteProtocolError(f"the connection was closed, {left} bytes early")
@@ -249,6 +267,10 @@ class _Content(httpx2.SyncByteStream):
 
 
 _MOST_INTERIM = 100
+_MOST_BYTES = 64 << 20
+"""Of one answer; no answer about media is as long."""
+_TOO_LARGE = "an answer of more than 64 MiB"
+_OF_PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
 def _send(
