@@ -10,6 +10,14 @@ import pytest
 from mediasense_on_device.interrupts import ctrl_c_later
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Started from the background, Python ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupted(then):
     """Press Ctrl-C, and do something else before it is heard."""
     with ctrl_c_later():

@@ -23,6 +23,10 @@ _A_SECOND = 4
 """How often the line is drawn."""
 
 
+_LOOKING = 5.0
+"""Seconds between looks at whether a provider is waited for."""
+
+
 class BatchDisplay:
     """One line on stderr, drawn only on a terminal, and gone at the end.
 
@@ -36,14 +40,18 @@ class BatchDisplay:
         self._count = count
         self._total: int | None = None
         self._live: Live | None = None
+        self._over = threading.Event()
 
     def __enter__(self) -> BatchDisplay:
         if sys.stderr.isatty():
             threading.Thread(target=self._find_total, daemon=True).start()
             self._live = self._started()
+        else:
+            threading.Thread(target=self._tell_of_waiting, daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._over.set()
         live, self._live = self._live, None
         if live is not None:
             live.stop()
@@ -73,6 +81,16 @@ class BatchDisplay:
         assert self._live is not None
         text = "".join(c for c in text.rstrip("\n") if c.isprintable() or c in "\n\t")
         self._live.console.print(text, markup=False, soft_wrap=True)
+
+    def _tell_of_waiting(self) -> None:
+        """Where no line is drawn: say once why nothing happens."""
+        told = ""
+        while not self._over.wait(_LOOKING):
+            waiting = self._standing().waiting
+            who = waiting.partition(":")[0]
+            if who and who != told:
+                say("note", f"waiting: {waiting}")
+                told = who
 
     def _find_total(self) -> None:
         with suppress(MediasenseError, OSError):  # the batch itself meets it, and tells
