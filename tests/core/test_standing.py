@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
@@ -205,3 +206,17 @@ def test_a_count_that_fails_is_no_news(terminal):
     with drawing(terminal, BatchDisplay(standing, count)):
         pass
     assert "Traceback" not in terminal.getvalue()
+
+
+def test_without_a_terminal_it_is_said_once_whom_a_batch_waits_for(monkeypatch, capsys):
+    monkeypatch.setattr("mediasense.output.standing._LOOKING", 0.01)
+    looks = threading.Semaphore(0)
+
+    def waiting() -> Standing:
+        looks.release()
+        return standing(waiting="acme down: 12 s")
+
+    with BatchDisplay(waiting, lambda: None):
+        for _ in range(3):
+            assert looks.acquire(timeout=5)
+    assert capsys.readouterr().err == "note: waiting: acme down: 12 s\n"
