@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 from mediasense.batches.counts import estimate_count
 from mediasense.batches.folders import is_media
-from mediasense.batches.ids import is_uri, item_id
+from mediasense.batches.ids import item_id
 from mediasense.batches.items import Item
 from mediasense.batches.patterns import Pattern, split_pattern
 from mediasense.batches.sources import find_items, items_of
 from mediasense.batches.tally import Tally
 from mediasense.errors import UsageError
+from mediasense.media.source import is_uri
 
 CR3 = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + b"\0" * 40
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40

@@ -11,8 +11,8 @@ import pytest
 from mediasense.batches.cluster import Prepared, RayEngine, _prepared, ray_engine
 from mediasense.batches.items import STOPPED, Item
 from mediasense.batches.run import Batch, Setting
+from mediasense.budget import Budget
 from mediasense.errors import ConfigError, MediasenseError
-from mediasense.ledger import Budget
 from mediasense.providers import Access
 from mediasense.types import Question
 

@@ -68,6 +68,8 @@ def goes_on(error: MediasenseError, *, standing_in: bool) -> bool:
 
 def variants(question: Question) -> tuple[Question, ...]:
     """The question to its provider, and then to each that may stand in, in order."""
+    if not question.fallback:
+        return (question,)
     instead = [
         replace(
             question,

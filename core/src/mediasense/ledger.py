@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mediasense.budget import Budget, Purse, Room
+from mediasense.budget import Budget, Purse
 from mediasense.errors import BudgetExceeded, ProviderError, Timeout
 from mediasense.estimates import most_tokens
 from mediasense.providers import Provider
@@ -16,8 +16,6 @@ from mediasense.types import Answer, AudioRequest, Request, Usage, VideoRequest
 
 if TYPE_CHECKING:
     from mediasense.planning.prices import Prices
-
-__all__ = ["Budget", "Entry", "Ledger", "Purse", "Room", "Spent"]
 
 _MOST_COST = 10_000.0
 """US dollars: a call that is said to have cost more is not believed."""

@@ -269,19 +269,19 @@ def _worker(question: Question, jobs: int, origin: Origin | None) -> Worker:
     from mediasense import runtime
     from mediasense.batches.limits import FarLanes, FarPurse
     from mediasense.batches.local import worker_of
-    from mediasense.ledger import Budget
+    from mediasense.budget import Budget
     from mediasense.pacing.lanes import Lanes
 
     here = runtime.dispatcher()
     dispatcher = replace(here, desk=replace(here.desk, history=None))
     if origin is None:
         lanes, budget = Lanes(), Budget(question.max_cost)
-        worker, _ = worker_of(dispatcher, question, jobs=jobs, lanes=lanes, budget=budget)
+        worker = worker_of(dispatcher, question, jobs=jobs, lanes=lanes, budget=budget)
     else:
         _require_same(origin)
         number = int.from_bytes(os.urandom(6))
         threading.Thread(target=partial(_live, origin.limits, number), daemon=True).start()
-        worker, _ = worker_of(
+        worker = worker_of(
             replace(dispatcher, config=origin.config),
             question,
             jobs=jobs,

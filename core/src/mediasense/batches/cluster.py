@@ -20,8 +20,8 @@ from mediasense.types import Question
 
 if TYPE_CHECKING:
     from mediasense.batches.run import Setting
+    from mediasense.budget import Purse
     from mediasense.dispatch import Dispatcher
-    from mediasense.ledger import Purse
     from mediasense.store.history import Entry
 
 

@@ -15,7 +15,6 @@ from mediasense.types import Question
 
 if TYPE_CHECKING:
     from mediasense.batches.work import Worker
-    from mediasense.pacing.pacer import Pacer
     from mediasense.store.history import Entry
     from mediasense.store.later import LaterHistory
 
@@ -83,7 +82,7 @@ class NodeErrand:
         here = runtime.dispatcher()
         desk = replace(here.desk, history=None)
         dispatcher = replace(here, config=self.config, desk=desk)
-        made, pacer = worker_of(
+        made = worker_of(
             dispatcher,
             self.question,
             jobs=self.jobs,
@@ -92,17 +91,14 @@ class NodeErrand:
         )
         desk = replace(made.dispatcher.desk, gate=gate, history=cast("LaterHistory | None", notes))
         made = replace(made, dispatcher=replace(made.dispatcher, desk=desk))
-        return NodeHand(made, pacer, gate, notes, where)
+        return NodeHand(made, gate, notes, where)
 
 
 class NodeHand:
     """Answers items on a node."""
 
-    def __init__(
-        self, worker: Worker, pacer: Pacer, gate: Gate, notes: _Notes | None, where: str
-    ) -> None:
+    def __init__(self, worker: Worker, gate: Gate, notes: _Notes | None, where: str) -> None:
         self._worker = worker
-        self._pacer = pacer
         self._gate = gate
         self._notes = notes
         self._where = where
@@ -122,7 +118,9 @@ class NodeHand:
 
     def stop(self) -> None:
         """Wait for no provider that does not take calls now."""
-        self._pacer.stop()
+        from mediasense.batches.local import wait_for_nobody
+
+        wait_for_nobody(self._worker.dispatcher.desk)
 
     def finish(self) -> None:
         """Write all that is kept here."""

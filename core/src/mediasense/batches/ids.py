@@ -5,19 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 
-from mediasense.media.source import Source
+from mediasense.media.source import Source, is_uri
 
 _ID_DIGITS = 16
-_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|\s*data:[^,]{0,200},", re.IGNORECASE)
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
-
-def is_uri(text: str) -> bool:
-    """Whether a source is a link or a ``data:`` URI, and so no path."""
-    return _URI.match(text) is not None
 
 
 def item_id(sources: Sequence[Source], facts: Mapping[str, object] | None = None) -> str:

@@ -82,6 +82,11 @@ class Outcome:
     spent: Spent
     seconds: float
 
+    @property
+    def given_back(self) -> bool:
+        """Whether the item is still to be asked about: what failed was not its own."""
+        return self.failure is not None and self.failure.stopping
+
 
 Keep = Callable[[Sequence[Outcome]], None]
 """Keeps outcomes; called as soon as they are known."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from mediasense.ledger import Budget, Room
+from mediasense.budget import Budget, Room
 from mediasense.pacing.lane import LaneState, RateLimit
 from mediasense.pacing.lanes import Event, Lanes
 
@@ -144,7 +144,7 @@ class FarPurse:
         return float(_answer(self.actor.spent.remote()))
 
     def reserve(self, estimate: float, patience: float = 0.0) -> Room:
-        """See :meth:`~mediasense.ledger.Purse.reserve`."""
+        """See :meth:`~mediasense.budget.Purse.reserve`."""
         if self.limit is None:
             return "held"
         room: Room = _answer(self.actor.reserve.remote(self.worker, estimate))
@@ -153,7 +153,7 @@ class FarPurse:
         return room
 
     def settle(self, reserved: float, cost: float) -> None:
-        """See :meth:`~mediasense.ledger.Purse.settle`."""
+        """See :meth:`~mediasense.budget.Purse.settle`."""
         if self.limit is not None:
             self.actor.settle.remote(self.worker, reserved, cost)
 

@@ -32,7 +32,6 @@ class LocalEngine(Threads):
     def __init__(
         self,
         worker: Worker,
-        pacer: Pacer,
         lanes: LanesLike,
         jobs: int,
         *,
@@ -41,7 +40,6 @@ class LocalEngine(Threads):
     ) -> None:
         super().__init__(worker.answer, jobs, ready=ready, ends=ends)
         self._desk = worker.dispatcher.desk
-        self._pacer = pacer
         self._lanes = lanes
 
     @property
@@ -59,7 +57,13 @@ class LocalEngine(Threads):
     def stop(self) -> None:
         """Take no more items, and wait for no provider that does not take calls now."""
         super().stop()
-        self._pacer.stop()
+        wait_for_nobody(self._desk)
+
+
+def wait_for_nobody(desk: Desk) -> None:
+    """End all waiting for providers that do not take calls now."""
+    if desk.pacer is not None:
+        desk.pacer.stop()
 
 
 def write_all(desk: Desk) -> None:
@@ -85,7 +89,7 @@ def worker_of(
     jobs: int,
     lanes: LanesLike,
     budget: Purse,
-) -> tuple[Worker, Pacer]:
+) -> Worker:
     """Who answers items in this process.
 
     Args:
@@ -97,19 +101,18 @@ def worker_of(
     """
     # So often that a service which is down is found to be, by one job alone: then it is waited for.
     attempts = max(OPENS_AFTER, question.retries + 1) if question.retries else 1
-    pacer = Pacer(lanes, attempts=attempts)
     shared = dispatcher.desk
     desk = replace(
         shared,
         budget=budget,
-        pacer=pacer,
+        pacer=Pacer(lanes, attempts=attempts),
         gate=threading.BoundedSemaphore(jobs),
         cache=LaterCache(shared.cache) if isinstance(shared.cache, Cache) else None,
         history=LaterHistory(shared.history) if isinstance(shared.history, History) else None,
     )
     # The pacer tries again, for all at once and in the open.
     asked = replace(question, retries=0, jobs=min(jobs, _JOBS_OF_AN_ITEM))
-    return Worker(dispatcher=replace(dispatcher, desk=desk), question=asked), pacer
+    return Worker(dispatcher=replace(dispatcher, desk=desk), question=asked)
 
 
 def local_engine(
@@ -119,13 +122,10 @@ def local_engine(
     lanes = Lanes(setting.limits)
 
     def make(budget: Purse) -> Engine:
-        worker, pacer = worker_of(
-            dispatcher, question, jobs=setting.jobs, lanes=lanes, budget=budget
-        )
-        return LocalEngine(worker, pacer, lanes, setting.jobs, ready=setting.ready, ends=ends)
+        worker = worker_of(dispatcher, question, jobs=setting.jobs, lanes=lanes, budget=budget)
+        return LocalEngine(worker, lanes, setting.jobs, ready=setting.ready, ends=ends)
 
     def ends(outcome: Outcome) -> bool:
-        failure = outcome.failure
-        return failure is not None and (failure.stopping or setting.on_error == "stop")
+        return outcome.given_back or (outcome.failure is not None and setting.on_error == "stop")
 
     return make

@@ -148,7 +148,6 @@ class Batch:
         setting: How.
         engine: Makes who does the work, given what may be spent.
 
-
     Attributes:
         problem: Why it ended before the list did; ``None`` when it did not.
         earlier: What earlier runs left; ``None`` before it begins.
@@ -302,7 +301,7 @@ class Batch:
         """Whether nothing else can come of an item in this run."""
         if outcome.failure is None:
             return True
-        if _is_given_back(outcome):
+        if outcome.given_back:
             return not self._again
         return not outcome.failure.passing or encode_item(outcome.item) is None
 
@@ -368,8 +367,8 @@ class Batch:
 
     def _keep(self, outcomes: Sequence[Outcome]) -> None:
         """Keep what became of items, in the journal and in the results file."""
-        given_back = [outcome for outcome in outcomes if _is_given_back(outcome)]
-        finished = [_finished(outcome) for outcome in outcomes if not _is_given_back(outcome)]
+        given_back = [outcome for outcome in outcomes if outcome.given_back]
+        finished = [_finished(outcome) for outcome in outcomes if not outcome.given_back]
         with self._keeping:
             if self._over:
                 return
@@ -401,7 +400,7 @@ class Batch:
                 if self._again:  # it had failed, in this run or in an earlier one
                     before = "failed" if counted["failed"] else "left_failed"
                     counted[before] = max(0, counted[before] - 1)
-            elif not _is_given_back(outcome) and not self._again:
+            elif not outcome.given_back and not self._again:
                 counted["failed"] += 1
 
 
@@ -437,11 +436,6 @@ def _outcome_of(failed: FailedItem) -> Outcome:
         spent=Spent(),
         seconds=line["seconds"],
     )
-
-
-def _is_given_back(outcome: Outcome) -> bool:
-    """Whether an item is still to be asked about: what failed was not its own."""
-    return outcome.failure is not None and outcome.failure.stopping
 
 
 def _finished(outcome: Outcome) -> Finished:

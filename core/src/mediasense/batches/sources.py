@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mediasense.batches.folders import Found, is_folder, walk
-from mediasense.batches.ids import is_uri, item_id
+from mediasense.batches.ids import item_id
 from mediasense.batches.items import Item
 from mediasense.batches.lines import TOO_LONG, read_lines
 from mediasense.batches.manifests import json_item
@@ -17,7 +17,7 @@ from mediasense.batches.rows import BadRow, problem_item, row_item, sources_of
 from mediasense.batches.tally import Tally
 from mediasense.errors import UsageError
 from mediasense.media.inspecting import display_name
-from mediasense.media.source import Source
+from mediasense.media.source import Source, is_uri
 
 _STDIN = "-"
 

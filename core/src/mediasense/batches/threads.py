@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import queue
 import threading
 import time
@@ -30,10 +31,6 @@ _ENDED = object()
 """All threads are done, and all outcomes are told."""
 
 
-def _stops(outcome: Outcome) -> bool:
-    return outcome.failure is not None and outcome.failure.stopping
-
-
 class Threads:
     """Works on items in threads, which never keep a program from ending.
 
@@ -52,7 +49,7 @@ class Threads:
         jobs: int,
         *,
         ready: bool = False,
-        ends: Callable[[Outcome], bool] = _stops,
+        ends: Callable[[Outcome], bool] = operator.attrgetter("given_back"),
     ) -> None:
         self._answer = answer
         self._jobs = jobs

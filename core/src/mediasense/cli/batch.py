@@ -194,7 +194,7 @@ def _run(
     )
     with BatchDisplay(running.standing, count) as display, _ctrl_c(running, display):
         for outcome in running.outcomes():
-            if outcome.failure is not None and outcome.failure.stopping:
+            if outcome.given_back:
                 continue  # it is still to be asked about
             if out is None:
                 display.write(line_of(outcome) + "\n")

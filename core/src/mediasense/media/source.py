@@ -97,9 +97,14 @@ def plain_path(source: Source) -> Path | None:
     """The path of a source that is one; ``None`` for bytes, links and standard input."""
     if isinstance(source, bytes) or not isinstance(source, str | os.PathLike):
         return None
-    text = os.fsdecode(source)
-    named = isinstance(source, str) and (text == "-" or _DATA_URI.match(text) or _URI.match(text))
-    return None if named else Path(text)
+    if isinstance(source, str) and (source == "-" or is_uri(source)):
+        return None
+    return Path(os.fsdecode(source))
+
+
+def is_uri(source: Source) -> bool:
+    """Whether it is a link or a ``data:`` URI, and so no path."""
+    return isinstance(source, str) and (is_link(source) or is_data_uri(source))
 
 
 def is_data_uri(source: Source) -> bool:
@@ -121,11 +126,10 @@ def source_name(source: Source) -> str:
         return display_name(path)
     if isinstance(source, bytes):
         return "the data"
-    text = os.fsdecode(source)
-    return display_url(text) if _URI.match(text) else _NAMES.get(text, "the data: URI")
-
-
-_NAMES = {"-": "standard input"}
+    text = str(source)
+    if is_link(text):
+        return display_url(text)
+    return "standard input" if text == "-" else "the data: URI"
 
 
 def fetched(

@@ -15,7 +15,12 @@ def cost_words(cost: float, *, calls: int, unpriced: int) -> str:
         return dollars(cost)
     if unpriced == calls:
         return "unknown"
-    return f"{dollars(cost)} and {unpriced:,} {'calls' if unpriced > 1 else 'call'} of unknown cost"
+    return f"{dollars(cost)} and {call_words(unpriced)} of unknown cost"
+
+
+def call_words(count: int) -> str:
+    """A number of calls."""
+    return "1 call" if count == 1 else f"{count:,} calls"
 
 
 def dollars(amount: float) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediasense.errors import MediasenseError, one_line
+from mediasense.output.money import call_words
 from mediasense.output.terminal import say, write
 
 if TYPE_CHECKING:
@@ -168,16 +169,12 @@ def _money(spent: Spent) -> str:
     # Services that are paid by the second tell of no tokens.
     told = f"{tokens:,} tokens, " if tokens else ""
     if spent.calls and spent.unpriced == spent.calls:
-        return f"{told}{_calls(spent.calls)} of unknown cost"
+        return f"{told}{call_words(spent.calls)} of unknown cost"
     told += "$0" if not spent.cost else f"${spent.cost:{'.4f' if spent.cost < 1 else ',.2f'}}"
-    return told + (f" and {_calls(spent.unpriced)} of unknown cost" if spent.unpriced else "")
+    return told + (f" and {call_words(spent.unpriced)} of unknown cost" if spent.unpriced else "")
 
 
 def _clock(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
-
-
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count:,} calls"
