@@ -15,8 +15,9 @@ from pytest_httpserver import HTTPServer
 
 import mediasense
 from mediasense import Answer, Credentials, ImageLimits, Provider, hookimpl, post_json
+from mediasense.discovery import EntryPoint
 from mediasense.dispatch import Dispatcher
-from mediasense.plugins import EntryPoint, Plugins, load_plugins
+from mediasense.plugins import Plugins, load_plugins
 
 SOURCES = Path(mediasense.__file__).parents[1]
 

@@ -37,8 +37,9 @@ from mediasense import (
     hookimpl,
 )
 from mediasense.config import Config
+from mediasense.discovery import EntryPoint
 from mediasense.dispatch import Dispatcher
-from mediasense.plugins import EntryPoint, load_plugins
+from mediasense.plugins import load_plugins
 from mediasense.types import Question
 
 

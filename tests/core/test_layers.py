@@ -19,8 +19,9 @@ MODULES = {
 LAYERS = [
     {"hookspecs", "known", "names", "turns"},
     {"together"},
-    {"errors", "providers", "steps"},
+    {"discovery", "errors", "providers", "steps"},
     {"budget", "config", "pacing", "schemas", "types"},
+    {"offers"},
     {
         "body",
         "connection",

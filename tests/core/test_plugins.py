@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mediasense import PluginError, ProviderConflict, hookimpl
-from mediasense.plugins import EntryPoint, find_entry_points, load_plugins
+from mediasense.discovery import EntryPoint, find_entry_points
+from mediasense.plugins import load_plugins
 
 
 @pytest.fixture

@@ -96,5 +96,5 @@ def test_importing_the_library_prints_nothing(site, stream):
 
 def test_the_site_sees_no_provider_package(site):
     """The core is tested alone."""
-    code = "from mediasense.plugins import find_entry_points; print(list(find_entry_points()))"
+    code = "from mediasense.discovery import find_entry_points; print(list(find_entry_points()))"
     assert site.python(code).stdout == "[]\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from mediasense.config import PROVIDER_VARIABLE, Config
 from mediasense.connection import find_credential
+from mediasense.discovery import EntryPoint
 from mediasense.errors import (
     MediasenseError,
     MissingCredentials,
@@ -18,7 +19,7 @@ from mediasense.errors import (
 )
 from mediasense.known import PACKAGES, package_for
 from mediasense.planning import REFUSALS, can_take, make_plan
-from mediasense.plugins import EntryPoint, Plugins
+from mediasense.plugins import Plugins
 from mediasense.providers import Provider
 from mediasense.types import Media, Question
 

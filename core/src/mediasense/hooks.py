@@ -7,7 +7,8 @@ from typing import Any
 
 from mediasense.errors import MediasenseError, PluginError
 from mediasense.names import HOOK_OF, OnText
-from mediasense.plugins import Plugin, Plugins
+from mediasense.offers import Plugin
+from mediasense.plugins import Plugins
 from mediasense.providers import Provider
 from mediasense.types import (
     AnyRequest,

@@ -1,4 +1,4 @@
-"""Find, load and keep apart the plugins.
+"""Load and keep apart the plugins.
 
 Each plugin loads alone: one that fails is remembered with its cause and never takes the others
 down. Names that are switched off are never imported.
@@ -7,63 +7,23 @@ down. Names that are switched off are never imported.
 from __future__ import annotations
 
 import os
-import re
-import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from mediasense import hookspecs
+from mediasense.discovery import EntryPoint, find_entry_points
 from mediasense.errors import PluginError, ProviderConflict, one_line
 from mediasense.names import HOOK_OF
+from mediasense.offers import DISABLE_VARIABLE, Offers, Plugin, offered_by, require_hooks
 
 if TYPE_CHECKING:
     from mediasense.providers import Provider
 
-GROUP = hookspecs.PROJECT
-DISABLE_VARIABLE = "MEDIASENSE_DISABLE_PLUGINS"
-
 _ANSWERING = (*HOOK_OF.values(), "list_models")
-_METADATA_BYTES = 256 * 1024
-_PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryPoint:
-    """One line of a distribution's metadata that names a plugin.
-
-    Attributes:
-        name: The plugin's name.
-        module: The module to import.
-        distribution, version: Who installed it.
-    """
-
-    name: str
-    module: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.distribution} {self.version})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plugin:
-    """A plugin that is loaded.
-
-    Attributes:
-        entry_point: Where it came from.
-        hooks: The names of the hooks it implements.
-        providers: The names of the providers it offers.
-    """
-
-    entry_point: EntryPoint
-    hooks: tuple[str, ...]
-    providers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +61,7 @@ class Plugins:
         self.switched_off: tuple[EntryPoint, ...] = tuple(
             entry_point for entry_point in entry_points if _plain(entry_point.name) in disabled
         )
-        self._asked: _Offers | None = None
+        self._asked: Offers | None = None
         self._lock = threading.Lock()
         for entry_point in sorted(entry_points, key=lambda e: e.name):
             if entry_point not in self.switched_off:
@@ -188,7 +148,7 @@ class Plugins:
         self._failures.append(failure)
 
     @property
-    def _offers(self) -> _Offers:
+    def _offers(self) -> Offers:
         with self._lock:
             if self._asked is None:
                 self._asked = self._ask()
@@ -205,17 +165,17 @@ class Plugins:
                         hint="return its providers from capabilities(), or make it a wrapper",
                     )
 
-    def _ask(self) -> _Offers:
-        offers = _Offers(loaded=(), providers={}, owners={}, conflicts={})
+    def _ask(self) -> Offers:
+        offers = Offers(loaded=(), providers={}, owners={}, conflicts={})
         for entry_point in self._registered:
             module = self.manager.get_plugin(entry_point.name)
             callers = self.manager.get_hookcallers(module) or []
             hooks = tuple(sorted(caller.name for caller in callers))
             try:
-                offered = _offered(module) if "capabilities" in hooks else ()
+                offered = offered_by(module) if "capabilities" in hooks else ()
                 if not offered:
                     self._require_no_answers(module)
-                _require_hooks(offered, hooks)
+                require_hooks(offered, hooks)
             except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
                 self._unload(entry_point, error)
                 continue
@@ -223,35 +183,6 @@ class Plugins:
             plugin = Plugin(entry_point=entry_point, hooks=hooks, providers=names)
             offers = offers.with_plugin(plugin, offered)
         return offers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Offers:
-    """What the loaded plugins offer."""
-
-    loaded: tuple[Plugin, ...]
-    providers: dict[str, Provider]
-    owners: dict[str, Plugin]
-    conflicts: dict[str, ProviderConflict]
-
-    def with_plugin(self, plugin: Plugin, offered: tuple[Provider, ...]) -> _Offers:
-        """The same, and what one more plugin offers; the first to claim a name keeps it."""
-        taken = {
-            name: self.owners[provider.name]
-            for provider in self.providers.values()
-            for name in (provider.name, *provider.aliases)
-        }
-        claimed = [name for provider in offered for name in (provider.name, *provider.aliases)]
-        fresh = {p.name: p for p in offered if p.name not in self.providers}
-        return _Offers(
-            loaded=(*self.loaded, plugin),
-            providers={**self.providers, **fresh},
-            owners={**self.owners, **dict.fromkeys(fresh, plugin)},
-            conflicts={
-                **self.conflicts,
-                **{n: _conflict(n, taken[n], plugin) for n in claimed if n in taken},
-            },
-        )
 
 
 def load_plugins(
@@ -270,123 +201,6 @@ def load_plugins(
         entry_points = tuple(find_entry_points())
     named = (*disabled, *_names(os.environ.get(DISABLE_VARIABLE, "")))
     return Plugins(entry_points, tuple(dict.fromkeys(map(_plain, named))))
-
-
-def find_entry_points() -> Iterator[EntryPoint]:
-    """The entry points of the group ``mediasense``, read straight from the metadata folders.
-
-    ``importlib.metadata`` gives the same and costs 50 ms of every start, for its parser of
-    e-mail headers.
-    """
-    seen: set[str] = set()
-    for folder in dict.fromkeys(path or os.curdir for path in sys.path):
-        try:
-            with os.scandir(folder) as entries:
-                names = [e.name for e in entries if e.name.endswith((".dist-info", ".egg-info"))]
-        except OSError:
-            continue
-        for name in sorted(names):
-            distribution, _, version = name.rpartition(".")[0].partition("-")
-            distribution = distribution.replace("_", "-").replace(".", "-").lower()
-            if distribution in seen:
-                continue
-            seen.add(distribution)
-            if text := _read(f"{folder}/{name}/entry_points.txt"):
-                yield from _parse(text, distribution, version.partition("-")[0])
-
-
-def _read(path: str) -> str:
-    """A metadata file that names the group, or nothing."""
-    # Bare system calls: this runs for every distribution that is installed, at every start.
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return ""
-    try:
-        data = os.read(descriptor, _METADATA_BYTES)
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)
-    return data.decode("utf-8", "replace") if GROUP.encode() in data else ""
-
-
-def _parse(text: str, distribution: str, version: str) -> Iterator[EntryPoint]:
-    section = ""
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("["):
-            section = line.strip("[] ")
-        elif section == GROUP and "=" in line and not line.startswith(("#", ";")):
-            name, _, module = (part.strip() for part in line.partition("="))
-            yield EntryPoint(name=name, module=module, distribution=distribution, version=version)
-
-
-def _offered(module: Any) -> tuple[Provider, ...]:
-    from mediasense.providers import Provider
-
-    offered = module.capabilities()
-    if not isinstance(offered, tuple) or not all(isinstance(p, Provider) for p in offered):
-        raise PluginError(
-            "capabilities() did not return a tuple of Provider", hint="see mediasense.hookspecs"
-        )
-    for provider in offered:
-        _require_possible_options(provider)
-        for name in (provider.name, *provider.aliases):
-            if not _PROVIDER_NAME.fullmatch(name):
-                raise PluginError(
-                    f"{name!r} is no provider name", hint="use lower-case letters, digits, - and _"
-                )
-    names = [name for provider in offered for name in (provider.name, *provider.aliases)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise PluginError(f"capabilities() names {twice!r} twice", hint="name each provider once")
-    return offered
-
-
-def _require_possible_options(provider: Provider) -> None:
-    """The options that limits list must be fields of the requests they are about."""
-    from mediasense.types import AudioRequest, ImageRequest, TextRequest, VideoRequest
-
-    requests = {
-        "image": ImageRequest,
-        "video": VideoRequest,
-        "audio": AudioRequest,
-        "text": TextRequest,
-    }
-    for rules in (provider, *provider.models):
-        for modality, request in requests.items():
-            limits = getattr(rules, modality)
-            listed = (
-                (*limits.options, *(getattr(limits, "answer_options", None) or ()))
-                if limits
-                else ()
-            )
-            possible = {item.name for item in fields(request)}
-            for option in listed:
-                if option.removesuffix("_end") not in possible:
-                    raise PluginError(
-                        f"{provider.name}: {modality} has no option {option!r}",
-                        hint="leave it out of the limits",
-                    )
-
-
-def _require_hooks(offered: tuple[Provider, ...], hooks: tuple[str, ...]) -> None:
-    """What a provider declares, its plugin must have a hook for."""
-    for provider in offered:
-        for rules in (provider, *provider.models):
-            for modality, hook in HOOK_OF.items():
-                if getattr(rules, modality) is not None and hook not in hooks:
-                    raise PluginError(
-                        f"{provider.name} declares {modality}, and {hook} is missing",
-                        hint="implement it, or leave the modality out",
-                    )
-
-
-def _conflict(name: str, one: Plugin, two: Plugin) -> ProviderConflict:
-    return ProviderConflict(
-        f"two plugins offer {name!r}: {one.entry_point} and {two.entry_point}",
-        hint=f"switch one off: {DISABLE_VARIABLE}={two.entry_point.name}",
-    )
 
 
 def _plain(name: str) -> str:

@@ -10,9 +10,11 @@ import typer
 from typer.core import TyperGroup
 
 from mediasense import runtime
-from mediasense.cli import ask, batch, listings
+from mediasense.cli import ask, batch
 from mediasense.cli.cache import cache_app
 from mediasense.cli.history import history_app
+from mediasense.cli.plugins import plugins_app
+from mediasense.cli.providers import models, providers_app
 from mediasense.errors import MediasenseError, PluginError
 from mediasense.output.terminal import say
 
@@ -56,8 +58,9 @@ def build() -> typer.Typer:
     app.callback()(_root)
     for command in (ask.image, ask.video, ask.audio, ask.plan, batch.batch):
         app.command(rich_help_panel="Ask")(command)
-    for command in (listings.providers, listings.models, listings.plugins):
-        app.command(rich_help_panel="Look around")(command)
+    for name, group in (("providers", providers_app), ("plugins", plugins_app)):
+        app.add_typer(group, name=name, rich_help_panel="Look around")
+    app.command(rich_help_panel="Look around")(models)
     for name, group in (("history", history_app), ("cache", cache_app)):
         app.add_typer(group, name=name, rich_help_panel="What is kept")
     _add_plugin_commands(app)
