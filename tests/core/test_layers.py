@@ -44,7 +44,8 @@ LAYERS = [
     {"dispatch"},
     {"checks", "runtime"},
     {"batches"},
-    {"api", "cli", "ray"},
+    {"api", "ray", "testing"},
+    {"cli"},
     {"__main__", "__init__"},
 ]
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -1,0 +1,1 @@
+"""The conformance suite for plugins, and the wire it is run on."""
