@@ -292,19 +292,39 @@ def test_the_models_of_vertex_are_listed(google, vertex, monkeypatch):
     assert google.request.path == "/v1beta1/publishers/google/models"
 
 
-def test_the_sdk_prints_nothing(google, run):
-    """It logs a warning about this listing, which Python prints where logging is not set up."""
+def test_the_sdk_prints_nothing_about_a_listing(google, run):
+    """It logs a warning about this one, which Python prints where logging is not set up."""
     google.answers({"other": 1})
     code = """
 import sys
 from dataclasses import replace
 import mediasense_gemini_native as plugin
-from mediasense import ModelsRequest
+from mediasense import InvalidAnswer, ModelsRequest
 from mediasense_gemini_native.providers import GEMINI
 sys.stderr = sys.stdout
-print(plugin.list_models(ModelsRequest(provider=replace(GEMINI, base_url=sys.argv[1]))))
+try:
+    plugin.list_models(ModelsRequest(provider=replace(GEMINI, base_url=sys.argv[1])))
+except InvalidAnswer as error:
+    print(error)
 """
-    assert run(code, google.url, GEMINI_API_KEY=google.KEY).strip() == "()"
+    said = "gemini answered with no list of models; check --base-url"
+    assert run(code, google.url, GEMINI_API_KEY=google.KEY).strip() == said
+
+
+def test_the_sdk_prints_nothing_about_a_reason_it_does_not_know(google, run):
+    google.answers(google.reply(finish="NEW_REASON"))
+    code = """
+import sys, warnings
+from dataclasses import replace
+import mediasense_gemini_native as plugin
+from mediasense import TextRequest
+from mediasense_gemini_native.providers import GEMINI
+warnings.resetwarnings()
+sys.stderr = sys.stdout
+print(plugin.generate(TextRequest(
+    provider=replace(GEMINI, base_url=sys.argv[1]), model="m", prompt="why?"), None).text)
+"""
+    assert run(code, google.url, GEMINI_API_KEY=google.KEY).strip() == "hello"
 
 
 # --- threads -------------------------------------------------------------------------------------

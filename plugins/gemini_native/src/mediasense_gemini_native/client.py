@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from google.genai import types
 from mediasense import (
     Answer,
     Connection,
+    InvalidAnswer,
     Model,
     ModelsRequest,
     OnText,
@@ -51,6 +53,8 @@ _MOST_MODELS = 5000
 
 # Where nobody has set up logging, Python would print the SDK's warnings.
 logging.getLogger("google_genai").addHandler(logging.NullHandler())
+# The same for what it does not know yet, such as a new reason to finish; the answer tells of those.
+warnings.filterwarnings("ignore", r".* is not a valid \w+", UserWarning)
 
 # Variables that change what the SDK does and that no argument overrides.
 _AMBIENT = ("GOOGLE_API_USE_MTLS_ENDPOINT", "GOOGLE_GENAI_HTTP_CLIENT")
@@ -68,7 +72,7 @@ def answer(request: TextRequest, on_text: OnText | None) -> Answer:
     """
     connection = _connection(request)
     request = replace(request, model=_model(request))
-    with outgoing(request.headers) as extra:
+    with outgoing(connection.headers) as extra:
         client = _connected(connection)
         with stored(client, connection, request) as file:
             message = contents(request, extra, file)
@@ -107,8 +111,12 @@ def models(request: ModelsRequest) -> tuple[Model, ...]:
         ProviderError: Google was asked, and failed or refused.
     """
     connection = _connection(request)
-    with outgoing(request.headers), translated(connection, None):
+    with outgoing(connection.headers), translated(connection, None):
         listed = list(islice(_client(connection).models.list(), _MOST_MODELS))
+    if not listed:  # Google always has some: whoever answered is not Google
+        raise InvalidAnswer(
+            f"{connection.provider} answered with no list of models", hint="check --base-url"
+        )
     return tuple(
         Model(name=row.name.removeprefix("models/").removeprefix("publishers/google/models/"))
         for row in listed
@@ -129,7 +137,11 @@ def _model(request: TextRequest) -> str:
 
 def _connection(request: Request) -> Connection:
     connection = connect(request)
-    return located(connection) if connection.provider == VERTEX.name else connection
+    return located(connection) if _protocol(connection) == VERTEX.name else connection
+
+
+def _protocol(connection: Connection) -> str:
+    return connection.like or connection.provider
 
 
 def _connected(connection: Connection) -> genai.Client:
@@ -151,7 +163,7 @@ class _Target:
 
 
 def _target(connection: Connection) -> _Target:
-    if connection.provider == VERTEX.name:
+    if _protocol(connection) == VERTEX.name:
         return _vertex(connection)
     return _Target(
         vertex=False,

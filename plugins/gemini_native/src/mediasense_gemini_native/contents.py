@@ -61,7 +61,7 @@ def config(request: TextRequest) -> types.GenerateContentConfig:
 def _media_parts(
     request: TextRequest, outgoing: Outgoing, stored: StoredFile | None
 ) -> list[types.Part]:
-    provider = request.provider.name
+    provider = request.provider.like or request.provider.name
     if isinstance(request, ImageRequest):
         return [p for image in request.images for p in _image_parts(image, provider, outgoing)]
     if isinstance(request, VideoRequest):

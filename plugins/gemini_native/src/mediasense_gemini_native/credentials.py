@@ -90,7 +90,8 @@ def login(connection: Connection) -> Login:
     """
     if connection.credentials_file is not None:
         return _with_file(connection.credentials_file, connection.timeout)
-    if connection.access.base_url is not None and not _is_google(connection.base_url):
+    elsewhere = connection.access.base_url is not None or connection.like is not None
+    if elsewhere and not _is_google(connection.base_url):
         host = urlsplit(connection.base_url).hostname
         raise MissingCredentials(
             f"{connection.provider}: the application default credentials are not sent to {host}",

@@ -30,6 +30,7 @@ _SHAPELESS = (
     ValueError,  # json.JSONDecodeError, pydantic.ValidationError, errors.UnknownApiResponseError
     AttributeError,
     LookupError,
+    RecursionError,  # JSON that is nested too deeply
     TypeError,
     httpx2.DecodingError,
     httpx2.StreamError,
@@ -91,7 +92,7 @@ def translate(
 
 
 def _of_status(error: errors.APIError, connection: Connection, model: str | None) -> ProviderError:
-    said = one_line(error_text(error.details) or str(error.message or ""), connection.key)
+    said = one_line(error_text(error.details) or str(error.message or ""), *connection.secrets)
     # An error within a stream carries the code its sender wrote.
     code = error.code if isinstance(error.code, int) else 0
     if code < 300:

@@ -95,7 +95,7 @@ def _oversized(request: TextRequest) -> Media | None:
 
 
 def _upload(client: genai.Client, connection: Connection, name: str, media: Media) -> StoredFile:
-    mime_type = wire_type(media, connection.provider)
+    mime_type = wire_type(media, connection.like or connection.provider)
     config: types.UploadFileConfigDict = {
         "name": name,
         "mime_type": mime_type,

@@ -123,7 +123,7 @@ class Reply:
         """
         name, text, reason = self.connection.provider, "".join(self._text), self._finish_reason
         if refusal := "".join(self._refusal):
-            said = one_line(refusal, self.connection.key)
+            said = one_line(refusal, *self.connection.secrets)
             said = f"{one_line(self.model)} refused: {said}"
             raise self._billed(ContentBlocked(said, hint="ask otherwise"))
         if reason in _BLOCKED:
@@ -277,7 +277,7 @@ def said_error(said: object, connection: Connection, model: str | None) -> Provi
         connection: Who was asked.
         model: The model that was asked.
     """
-    detail = one_line(error_text(said), connection.key)
+    detail = one_line(error_text(said), *connection.secrets)
     if (status := _status(said)) is not None:
         return error_for_status(
             status,

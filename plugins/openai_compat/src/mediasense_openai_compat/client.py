@@ -137,10 +137,14 @@ def _client(connection: Connection) -> _Client:
     return _Client(connection)
 
 
+def _preset(connection: Connection) -> Preset:
+    return PRESETS[connection.like or connection.provider]
+
+
 def _full_base_url(connection: Connection) -> str:
     if urlsplit(connection.base_url).path:
         return connection.base_url
-    return connection.base_url + PRESETS[connection.provider].base_path
+    return connection.base_url + _preset(connection).base_path
 
 
 def _http_client(base_url: str) -> httpx2.Client:
@@ -160,7 +164,7 @@ def _service(request: Request) -> _Service:
     connection = connect(request)
     return _Service(
         request=request,
-        preset=PRESETS[request.provider.name],
+        preset=_preset(connection),
         connection=connection,
         client=_client(connection),
     )
@@ -266,7 +270,7 @@ class _Service:
     def _headers(self) -> dict[str, str | openai.Omit]:
         # Omitted rather than empty: servers without keys may still refuse a key they do not know.
         own = {} if self.connection.key else {"Authorization": openai.Omit()}
-        return {**own, **dict(self.request.headers)}
+        return {**own, **dict(self.connection.headers)}
 
     def _warnings(self) -> tuple[str, ...]:
         if self.request.model is not None:
@@ -335,7 +339,7 @@ def _status_error(
         said = error_text(error.body)
     return error_for_status(
         error.status_code,
-        "" if said.lstrip().startswith("<") else one_line(said, connection.key),
+        "" if said.lstrip().startswith("<") else one_line(said, *connection.secrets),
         provider=connection.provider,
         model=model,
         credential=connection.source,
