@@ -24,6 +24,7 @@ PLUGINS = {
 }
 PACKAGES = {"core": CORE, **PLUGINS}
 EXAMPLE = "./examples/acme_plugin"
+POLICIES = "./examples/policies"
 
 
 @nox.session
@@ -40,6 +41,7 @@ def types(session: nox.Session) -> None:
     session.install(*SETTINGS["dependency-groups"]["types"], "nox", *TEST_TOOLS, *PACKAGES.values())
     sources = [f"{folder}/src" for folder in PACKAGES.values()]
     session.run("mypy", *sources, "noxfile.py")
+    session.run("mypy", *map(str, sorted(Path(POLICIES).glob("*.py"))))
 
 
 @nox.session
@@ -56,6 +58,37 @@ def together(session: nox.Session) -> None:
     """Everything at once, with the example plugin, found through real entry points."""
     session.install(*TEST_TOOLS, *PACKAGES.values(), EXAMPLE)
     _pytest(session, "tests/together")
+
+
+@nox.session
+def scaffold(session: nox.Session) -> None:
+    """What ``mediasense new-plugin`` writes: installed, checked, tested and used as it stands."""
+    session.install(*TEST_TOOLS, CORE, "uv")
+    session.run("python", "-m", "pytest", "tests/scaffold", *session.posargs, env=_environment())
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation: built with warnings as errors, and every code block run."""
+    session.install(*SETTINGS["dependency-groups"]["docs"], *TEST_TOOLS, *PACKAGES.values())
+    pages = Path(session.create_tmp()).resolve() / "html"
+    build = ("sphinx-build", "-q", "-W", "--keep-going", "-n", "-E", "-b", "html")
+    session.run(*build, "-d", str(pages.with_name("trees")), "docs", str(pages))
+    session.log(f"the pages are in {pages}")
+    _pytest(session, "tests/docs")
+
+
+@nox.session
+def policies(session: nox.Session) -> None:
+    """The examples of house policy: each as a file, and all as a package that is installed."""
+    session.install(*TEST_TOOLS, CORE, PACKAGES["openai_compat"], PACKAGES["gemini_native"])
+    installed = Path(session.create_tmp()).resolve() / "policies"
+    shutil.rmtree(installed, ignore_errors=True)
+    # Beside the environment: in it, every rule would hold in every test.
+    session.install("--no-deps", "--target", str(installed), POLICIES)
+    environment = {**_environment(), "MEDIASENSE_TESTED_POLICIES": str(installed)}
+    arguments = ("-n", "auto", "tests/policies", *session.posargs)
+    session.run("python", "-m", "pytest", *arguments, env=environment)
 
 
 @nox.session

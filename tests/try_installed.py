@@ -12,6 +12,7 @@ PACKAGES = (
     "mediasense_gemini_native",
     "mediasense_on_device",
     "mediasense_openai_compat",
+    "mediasense_whisper_local",
 )
 MEDIA = Path(__file__).parents[1] / "examples" / "media"
 COMMAND = str(Path(sys.executable).parent / "mediasense")
@@ -28,8 +29,8 @@ def run(*arguments: object) -> str:
 assert "Payment could not be saved" in run("image", MEDIA / "error-dialog.png")
 assert "Session expired (401)" in run("video", MEDIA / "screen-recording.mp4")
 names = {row["name"] for row in json.loads(run("providers", "--json"))}
-assert {"on_device", "gemini", "vertex", "openai", "groq", "custom"} <= names
-assert len(json.loads(run("plugins", "--json"))["plugins"]) == 3
+assert {"on_device", "gemini", "vertex", "openai", "groq", "custom", "whisper_local"} <= names
+assert len(json.loads(run("plugins", "--json"))["plugins"]) == 4
 assert "image" in run("--help")
 assert run("--version").startswith("mediasense 0.")
 for package in PACKAGES:

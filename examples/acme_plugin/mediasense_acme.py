@@ -1,7 +1,7 @@
 """Acme's own vision service: a private endpoint with a JSON protocol of its own."""
 
 import mediasense
-from mediasense import Answer, Base64, Credentials, ImageLimits, Model, Provider, Usage, hookimpl
+from mediasense import Answer, Base64, Credentials, ImageLimits, Model, Provider, hookimpl
 
 
 @hookimpl
@@ -24,11 +24,16 @@ def analyze_image(request):
     pictures = [{"kind": image.mime_type, "bytes": Base64(image)} for image in request.images]
     task = {"eye": request.model, "question": request.prompt, "pictures": pictures}
     reply = mediasense.post_json(request, "/look", task, key_header="X-Acme-Token")
-    usage = Usage(input_tokens=reply["cost"]["read"], output_tokens=reply["cost"]["written"])
-    return Answer(text=reply["finding"], model=reply["eye"], usage=usage)
+    match reply:
+        case {"finding": str(text), "eye": str(eye), "cost": {"read": int(i), "written": int(o)}}:
+            usage = mediasense.Usage(input_tokens=i, output_tokens=o)
+            return Answer(text=text, model=eye, usage=usage)
+    raise mediasense.InvalidAnswer("acme answered without a finding", hint="check --base-url")
 
 
 @hookimpl
 def list_models(request):
-    reply = mediasense.get_json(request, "/eyes", key_header="X-Acme-Token")
-    return tuple(Model(name=eye["name"], modalities=("image",)) for eye in reply["eyes"])
+    match mediasense.get_json(request, "/eyes", key_header="X-Acme-Token"):
+        case {"eyes": [*eyes]} if all(isinstance(eye, dict) and eye.get("name") for eye in eyes):
+            return tuple(Model(name=eye["name"], modalities=("image",)) for eye in eyes)
+    raise mediasense.InvalidAnswer("acme answered without its eyes", hint="check --base-url")

@@ -256,6 +256,7 @@ def installed(site: Site, bare_packages: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def _forget(runtime: ModuleType) -> None:
+    runtime.choose(runtime.PluginChoice())
     for lookup in (
         runtime.config,
         runtime.plugins,

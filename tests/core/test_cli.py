@@ -598,7 +598,7 @@ def test_an_unusable_config_is_3(acme_site, picture, tmp_path, monkeypatch):
     monkeypatch.setenv("MEDIASENSE_CONFIG", str(config))
     done = acme_site.run("image", picture)
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == (f"error: {config}: unknown setting 'providr'; did you mean provider?\n")
+    assert done.stderr == f"error: {config}:1: providr: unknown setting; did you mean provider?\n"
 
 
 def test_an_error_never_shows_the_key(
@@ -768,7 +768,7 @@ def capabilities():
 
 @hookimpl
 def analyze_image(request):
-    print("waiting", flush=True)
+    print("waiting", flush=True)  # on stderr, for stdout is the answer's
     time.sleep(60)
 
 @hookimpl
@@ -789,7 +789,7 @@ def test_ctrl_c_leaves_no_file_behind(site, make_video, tmp_path, heed_ctrl_c, m
         *("video", path, "-p", "hangs", "--jobs", jobs, "--every", "1"), preexec_fn=heed_ctrl_c
     )
     try:
-        assert process.stdout.readline() == "waiting\n"
+        assert process.stderr.readline() == "waiting\n"
         assert list(folder.iterdir())
         code, _, _, stderr = interrupted(process)
     finally:
@@ -943,11 +943,16 @@ def test_a_provider_without_a_listing_is_10(echo, cli):
 def test_plugins_are_shown_with_their_hooks_or_their_cause(acme_installed, cli):
     acme_installed.install("broken", "import no_such_sdk")
     lines = cli("plugins").stdout.splitlines()
-    assert lines[0].split() == ["PLUGIN", "DISTRIBUTION", "VERSION", "STATE", "HOOKS"]
-    assert lines[1].split()[:4] == ["acme", "mediasense-acme", "1.0", "loaded"]
-    assert lines[1].endswith("analyze_audio, analyze_image, capabilities, list_models")
-    assert lines[2].split()[:4] == ["broken", "mediasense-broken", "1.0", "failed"]
-    assert lines[2].endswith("ModuleNotFoundError: No module named 'no_such_sdk'")
+    assert lines[0].split() == ["PLUGIN", "STATE", "FROM", "HOOKS", "PROVIDERS"]
+    assert lines[1].split()[:4] == ["acme", "loaded", "mediasense-acme", "1.0"]
+    assert "analyze_audio, analyze_image, list_models" in lines[1]
+    assert lines[1].endswith(" acme")
+    assert lines[2].split()[:4] == ["broken", "failed", "mediasense-broken", "1.0"]
+    assert lines[3:] == [
+        "",
+        "broken: ModuleNotFoundError: No module named 'no_such_sdk'; "
+        "type: pip install mediasense-broken, which brings what it needs",
+    ]
 
 
 def test_plugins_are_listed_in_json(acme_installed, cli, monkeypatch):
@@ -965,10 +970,16 @@ def test_plugins_are_listed_in_json(acme_installed, cli, monkeypatch):
             "module",
             "distribution",
             "version",
+            "origin",
             "state",
             "hooks",
+            "wrappers",
+            "rules",
+            "tryfirst",
+            "trylast",
             "providers",
             "cause",
+            "remarks",
         }
     )
     assert (loaded["state"], loaded["providers"], loaded["cause"]) == ("loaded", ["acme"], "")

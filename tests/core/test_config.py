@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasense import ConfigError
-from mediasense.config import Config, cache_path, config_path, history_path, load_config
+from mediasense.config import (
+    _FIELDS,
+    _SETTINGS,
+    Config,
+    cache_path,
+    config_path,
+    history_path,
+    load_config,
+)
+from mediasense.document import MAX_BYTES
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +53,8 @@ def test_without_a_file_there_are_defaults():
         cache_days=30.0,
         cache_megabytes=1000,
         history=True,
+        plugins=(),
+        endpoints=(),
     )
 
 
@@ -125,7 +136,7 @@ def test_the_stores_lie_where_the_system_says(monkeypatch, tmp_path):
 @pytest.mark.parametrize("value", ["0", "-1", "10000001"])
 def test_a_cache_of_no_size_is_told(write, key, value):
     path = write(f"{key} = {value}")
-    with pytest.raises(ConfigError, match=f"{key} is not above 0") as caught:
+    with pytest.raises(ConfigError, match=f"{key}: not ") as caught:
         load_config()
     assert str(path) in caught.value.message
 
@@ -136,31 +147,38 @@ def test_a_cache_of_no_size_is_told(write, key, value):
 @pytest.mark.parametrize(
     ("content", "key", "message"),
     [
-        ("provider = 1", "provider", "is not a str"),
-        ("provider = true", "provider", "is not a str"),
-        ('disable_plugins = "a"', "disable_plugins", "is not a list"),
-        ("disable_plugins = [1]", "disable_plugins", "is not a list of names"),
-        ('timeout = "1"', "timeout", "is not a int or float"),
-        ("timeout = true", "timeout", "is not a int or float"),
-        ("timeout = -1", "timeout", "is not"),
-        ("retries = 1.5", "retries", "is not a int"),
-        ("retries = -1", "retries", "is not"),
-        ("retries = false", "retries", "is not a int"),
-        ("cache = 1", "cache", "is not a bool"),
-        ('cache = "on"', "cache", "is not a bool"),
-        ("history = 0", "history", "is not a bool"),
-        ("cache_days = true", "cache_days", "is not a int or float"),
-        ("cache_days = nan", "cache_days", "is not above 0"),
-        ("cache_megabytes = 1.5", "cache_megabytes", "is not a int"),
-        ("[provider]\nname = 1", "provider", "is not a str"),
+        ("provider = 1", "provider", "not a text"),
+        ("provider = true", "provider", "not a text"),
+        ('provider = "a\\nb"', "provider", "not a text of one line"),
+        ('disable_plugins = "a"', "disable_plugins", "not an array"),
+        ("disable_plugins = [1]", "disable_plugins", "not a text"),
+        ('timeout = "1"', "timeout", "not a number"),
+        ("timeout = true", "timeout", "not a number"),
+        ("timeout = -1", "timeout", "not above 0 and up to 86400"),
+        ("retries = 1.5", "retries", "not a whole number"),
+        ("retries = -1", "retries", "not 0 to 10"),
+        ("retries = false", "retries", "not a whole number"),
+        ("cache = 1", "cache", "not true or false"),
+        ('cache = "on"', "cache", "not true or false"),
+        ("history = 0", "history", "not true or false"),
+        ("cache_days = true", "cache_days", "not a number"),
+        ("cache_days = nan", "cache_days", "not above 0"),
+        ("cache_megabytes = 1.5", "cache_megabytes", "not a whole number"),
+        ("[provider]\nname = 1", "provider", "not a text"),
+        ('plugins = "./a.py"', "plugins", "not an array"),
+        ("plugins = [1]", "plugins", "not a text"),
+        ('plugins = ["a b"]', "plugins", "not the name of a module, or a file"),
+        ('plugins = ["a..b"]', "plugins", "not the name of a module, or a file"),
+        ('plugins = ["a.py\\u0000"]', "plugins", "not a text of one line"),
+        ("providers = 1", "providers", "not a table"),
+        ("[[providers]]\nname = 1", "providers", "not a table"),
     ],
 )
 def test_a_wrong_value_is_told_with_file_and_key(write, content, key, message):
-    path = write(content)
+    path = write("# settings of mine\n" + content)
     with pytest.raises(ConfigError) as caught:
         load_config()
-    assert str(path) in caught.value.message
-    assert f"{key} {message}" in caught.value.message
+    assert caught.value.message.startswith(f"{path}:2: {key}: {message}")
     assert caught.value.hint
 
 
@@ -188,7 +206,7 @@ def test_a_misspelt_key_is_told_with_the_one_that_is_meant(write, misspelt, mean
     path = write(f"{misspelt} = 1")
     with pytest.raises(ConfigError) as caught:
         load_config()
-    assert caught.value.message == f"{path}: unknown setting {misspelt!r}"
+    assert caught.value.message == f"{path}:1: {misspelt}: unknown setting"
     assert caught.value.hint == f"did you mean {meant}?"
 
 
@@ -196,17 +214,70 @@ def test_a_key_that_is_like_none_is_told_with_all(write):
     write("colour = 1")
     with pytest.raises(ConfigError) as caught:
         load_config()
-    assert caught.value.hint == f"known: {', '.join(field.name for field in fields(Config))}"
+    known = [field.name.replace("endpoints", "providers") for field in fields(Config)]
+    assert caught.value.hint == f"known: {', '.join(known)}"
+
+
+def test_every_setting_has_a_place_in_the_record():
+    assert {_FIELDS.get(name, name) for name in _SETTINGS} == {f.name for f in fields(Config)}
 
 
 @pytest.mark.parametrize(
-    "content", ["provider =", "a\n", b"\xff\xfe", "provider = 'a'\nprovider = 'b'"]
+    ("content", "line"),
+    [
+        ("\nprovider =", 2),
+        ("a\n", 1),
+        ("provider = 'a'\nprovider = 'b'\n\n", 2),
+        ("retries = 1\r\n[providers.a\r\n", 2),
+        ('provider = """\n\n', 3),
+    ],
 )
-def test_a_file_that_is_no_toml_is_named(write, content):
+def test_what_is_no_toml_is_told_with_its_line(write, content, line):
+    path = write(content)
+    with pytest.raises(ConfigError) as caught:
+        load_config()
+    assert caught.value.message.startswith(f"{path}:{line}: ")
+    assert "line" not in caught.value.message.removeprefix(str(path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\xff\xfe", id="not UTF-8"),
+        pytest.param("retries = " + "1" * 5000, id="a number of too many digits"),
+        pytest.param("retries = " + "[" * 20_000 + "]" * 20_000, id="nested too deeply"),
+        pytest.param("#" * (MAX_BYTES + 1), id="too large"),
+    ],
+)
+def test_a_file_that_cannot_be_settings_is_named(write, content):
     path = write(content)
     with pytest.raises(ConfigError) as caught:
         load_config()
     assert str(path) in str(caught.value)
+
+
+# --- plugins -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("acme_rules", "acme_rules"),
+        ("acme.rules", "acme.rules"),
+        ("./rules.py", "{folder}/rules.py"),
+        ("rules.py", "{folder}/rules.py"),
+        ("house/rules", "{folder}/house/rules"),
+        ("../rules.py", "{folder}/../rules.py"),
+        ("/srv/rules.py", "/srv/rules.py"),
+        ("~/rules.py", "{home}/rules.py"),
+    ],
+)
+def test_a_plugin_is_a_module_or_a_file_from_the_folder_of_the_settings(
+    write, empty_environment, named, found
+):
+    path = write(f'plugins = ["{named}"]')
+    wanted = found.format(folder=path.parent, home=empty_environment)
+    assert load_config().plugins == (wanted,)
 
 
 def test_a_folder_in_its_place_is_named(tmp_path, monkeypatch):
@@ -230,12 +301,14 @@ VALUES = st.one_of(
     st.text(string.ascii_letters).map(lambda text: f'"{text}"'),
     st.just("[]"),
     st.just("2026-01-01"),
+    st.just("{}"),
+    st.just("{ a = { base_url = 'https://a.example', text = true } }"),
 )
 
 
 @settings(max_examples=50, deadline=None)
 @given(
-    key=st.sampled_from([*(field.name for field in fields(Config)), "other"]),
+    key=st.sampled_from([*_SETTINGS, "endpoints", "other"]),
     value=VALUES,
 )
 def test_any_setting_is_taken_or_refused(tmp_path_factory, key, value):

@@ -30,7 +30,7 @@ from mediasense.media.isolation import wire
 from mediasense.media.isolation.child import _RAISED
 from mediasense.media.isolation.decoder import Decoder, DecoderError, Limits, decode
 from mediasense.media.recordings import inspect_recording
-from mediasense.types import Box, Segment
+from mediasense.types import Box, Segment, Word
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and forks")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this limit, or /proc")
@@ -434,7 +434,15 @@ def test_half_an_answer_is_waited_for_and_no_longer(make_decoder, decoys):
         make_decoder(idle_seconds=1.0).decode(partial(decoys.write_raw, data=b"\0\0\0\x20[1"))
 
 
-SEGMENT = {"start": 0.0, "end": 1.0, "text": "a", "speaker": None, "confidence": None}
+WORD = {"start": 0.0, "end": 1.0, "text": "a", "confidence": None}
+SEGMENT = {
+    "start": 0.0,
+    "end": 1.0,
+    "text": "a",
+    "speaker": None,
+    "confidence": None,
+    "words": [{"record": "mediasense.types.Word", "fields": WORD}],
+}
 
 
 @pytest.mark.parametrize(
@@ -464,7 +472,8 @@ def test_an_answer_that_was_not_asked_for_is_refused(decoder, decoys, message):
 def test_an_answer_as_it_should_be_is_taken(decoder, decoys):
     """So that the test above could fail."""
     message = ["result", {"record": "mediasense.types.Segment", "fields": SEGMENT}]
-    assert decoder.decode(partial(decoys.say, json=json.dumps(message))) == Segment(**SEGMENT)
+    segment = Segment(start=0.0, end=1.0, text="a", words=(Word(**WORD),))
+    assert decoder.decode(partial(decoys.say, json=json.dumps(message))) == segment
 
 
 def test_what_a_child_says_is_safe_to_show(decoder, decoys):

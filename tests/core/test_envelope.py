@@ -23,6 +23,7 @@ from mediasense import (
     TextLine,
     Timings,
     Usage,
+    Word,
     names,
 )
 from mediasense.envelope import (
@@ -60,13 +61,7 @@ FACTS = {
     Box: {"left": COUNT, "top": COUNT, "right": COUNT, "bottom": COUNT},
     FrameUsed: {"timestamp": NUMBER, "reason": TEXT},
     LeftOut: {"words": TEXT, "channels": CHANNELS, "start": maybe(NUMBER), "end": maybe(NUMBER)},
-    Segment: {
-        "start": NUMBER,
-        "end": NUMBER,
-        "text": TEXT,
-        "speaker": maybe(TEXT),
-        "confidence": maybe(NUMBER),
-    },
+    Word: {"start": NUMBER, "end": NUMBER, "text": TEXT, "confidence": maybe(NUMBER)},
     Timings: {"total": SECONDS, "prepare": SECONDS, "provider": SECONDS},
     Usage: {field.name: maybe(COUNT) for field in dataclasses.fields(Usage)},
     Step: {
@@ -108,6 +103,14 @@ FACTS[TextLine] = {
     "image": maybe(COUNT),
     "start": maybe(NUMBER),
     "end": maybe(NUMBER),
+}
+FACTS[Segment] = {
+    "start": NUMBER,
+    "end": NUMBER,
+    "text": TEXT,
+    "speaker": maybe(TEXT),
+    "confidence": maybe(NUMBER),
+    "words": some(built(Word)),
 }
 FACTS[Analysis] = {
     "text": TEXT,
@@ -234,6 +237,7 @@ def test_what_is_no_envelope_is_refused(found):
         ("usage", {"input_tokens": "many"}),
         ("segments", [{"start": 0, "end": 1}]),
         ("segments", [{"start": None, "end": 1, "text": "a"}]),
+        ("segments", [{"start": 0, "end": 1, "text": "a", "words": ["a"]}]),
         ("lines", [{"text": "a", "confidence": 1, "box": None}]),
         ("steps", [{"action": "ask", "words": "w", "channels": "picture"}]),
         ("media", [{}]),

@@ -47,6 +47,7 @@ from mediasense import (
     Usage,
     UsageError,
     VideoLimits,
+    Word,
 )
 from mediasense.dispatch import Dispatcher
 from mediasense.errors import MediaRejected, RequestTooLarge
@@ -803,6 +804,33 @@ def test_times_that_are_none_do_no_harm(one, talk, odd):
 
     analysis = ask(one(audio=EAR, text=WRITES, hears=hears), talk(2.0, (0.0, 2.0)), prompt="What?")
     assert [(s.start, s.end) for s in analysis.segments] == [(0, 1), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "stands"),
+    [
+        (0.5, 1.5, (0.5, 1.5)),
+        (-1.0, 9.0, (0.0, 2.0)),
+        (1.5, 0.5, (1.5, 1.5)),
+        (float("nan"), float("inf"), (0.0, 0.0)),
+        (5.0, 6.0, (2.0, 2.0)),
+    ],
+)
+def test_a_word_is_said_while_its_segment_is(one, talk, start, end, stands):
+    word = Word(start=start, end=end, text="a")
+    segment = Segment(start=0.0, end=2.0, text="a", words=(word,))
+    hears = always("a", model="m", segments=(segment,))
+    analysis = ask(one(audio=EAR, hears=hears), talk(2.0, (0.0, 2.0)))
+    ((found,),) = (s.words for s in analysis.segments)
+    assert (found.start, found.end) == stands
+
+
+@pytest.mark.parametrize("words", [None, ("a",), (Word(start="0", end=1, text="a"),)])
+def test_words_that_are_none_are_the_plugins_mistake(one, talk, words):
+    segment = Segment(start=0.0, end=1.0, text="a", words=words)
+    hears = always("a", model="m", segments=(segment,))
+    with pytest.raises(PluginError, match="returned segments that are no Segments"):
+        ask(one(audio=EAR, hears=hears), talk(1.0, (0.0, 1.0)))
 
 
 @pytest.mark.parametrize("segments", [None, ("hello",), (Segment(start="0", end=1, text="a"),)])

@@ -62,6 +62,7 @@ BY_ANOTHER = {
     "ConfigError": False,
     "ContentBlocked": False,  # an answer about what was shown
     "CorruptMedia": False,
+    "Forbidden": True,  # somebody else may be allowed
     "MediaError": False,
     "MediaNotFound": False,
     "MediasenseError": False,

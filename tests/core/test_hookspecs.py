@@ -48,6 +48,7 @@ def test_the_hooks_are_those_of_the_design():
         "capabilities",
         "generate",
         "list_models",
+        "policy_version",
         "prepare_request",
         "register_commands",
     }

@@ -13,15 +13,18 @@ ROOT = Path(mediasense.__file__).parent
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(ROOT.rglob("*.py"))
+    if "templates" not in path.parts  # they become packages of others
 }
 
 # Each layer may import those below it, and none of its own.
 LAYERS = [
     {"hookspecs", "known", "names", "turns"},
     {"together"},
-    {"discovery", "errors", "providers", "steps"},
+    {"discovery", "errors", "providers", "steps", "toml_lines"},
+    {"document", "urls"},
+    {"endpoints"},
     {"budget", "config", "pacing", "schemas", "types"},
-    {"offers"},
+    {"loading", "offers", "tracing"},
     {
         "body",
         "connection",
@@ -34,9 +37,9 @@ LAYERS = [
         "prompts",
         "sums",
     },
-    {"hooks", "http", "ledger", "output", "planning"},
-    {"calls", "choosing", "desk", "memory", "parts", "refusal", "requests", "store"},
-    {"listening", "remembering"},
+    {"hooks", "http", "ledger", "output", "planning", "specimens"},
+    {"calls", "choosing", "costs", "desk", "memory", "parts", "refusal", "requests", "store"},
+    {"listening", "remembering", "settings_file", "trying"},
     {"execution"},
     {"run"},
     {"analysis"},
@@ -44,7 +47,7 @@ LAYERS = [
     {"dispatch"},
     {"checks", "runtime"},
     {"batches"},
-    {"api", "ray", "testing"},
+    {"api", "ray", "scaffold", "testing"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mediasense import Answer, AudioLimits, Media, Provider, RateLimited, Segment
+from mediasense import Answer, AudioLimits, Media, Provider, RateLimited, Segment, Word
 from mediasense.listening import Heard, listen
 from mediasense.media.workspace import Workspace
 from mediasense.planning.plans import Call, Listening, Plan, SoundWork, WholeFile
@@ -135,6 +136,27 @@ def test_a_part_has_the_times_of_the_recording(sound, work):
     spans = [(s.start, s.end) for s in found.transcript.segments]
     assert spans[0] == pytest.approx((6.0, 7.5), abs=0.05)
     assert spans[-1][1] == pytest.approx(13.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [WholeFile(), pieces(), pieces(skip_silence=True), pieces(max_seconds=6.0)],
+    ids=["whole", "out", "skipped", "cut"],
+)
+def test_words_have_the_times_of_the_recording(sound, work):
+    def listens(call: Call, media: Media, prompt: str | None) -> Answer:
+        answer = listener(call, media, prompt)
+        segments = tuple(
+            replace(s, words=(Word(start=s.start, end=s.end, text=s.text),))
+            for s in answer.segments
+        )
+        return replace(answer, segments=segments)
+
+    segments = heard(sound(20.0, *SPOKEN), work, listens).transcript.segments
+    assert segments[-1].start > 17
+    assert [(s.words[0].start, s.words[0].end) for s in segments] == [
+        (s.start, s.end) for s in segments
+    ]
 
 
 @settings(

@@ -191,7 +191,14 @@ def test_an_envelope_of_much_has_it_all(tmp_path):
         },
     ]
     assert envelope["segments"] == [
-        {"start": 0, "end": 1.5, "text": "hello", "speaker": None, "confidence": None}
+        {
+            "start": 0,
+            "end": 1.5,
+            "text": "hello",
+            "speaker": None,
+            "confidence": None,
+            "words": [],
+        }
     ]
     assert envelope["lines"] == [
         {

@@ -22,7 +22,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_every_option_in_the_readme_exists(mediasense, command):
     _, name, *rest = re.split(r"\s+", command)
-    groups = {"cache": 1, "history": 1}
+    groups = {"cache": 1, "history": 1, "plugins": 1, "providers": 1}
     shown = mediasense(name, *rest[: groups.get(name, 0)], "--help", COLUMNS="200").out
     for option in re.findall(r"(?<!\S)--?[a-z][a-z-]*", " ".join(rest)):
         assert re.search(rf"(?<!\S){option}(?!\S)", shown), f"{option} of {command}"

@@ -24,5 +24,6 @@ def test_every_package_loads_without_a_complaint():
         "gemini_native",
         "on_device",
         "openai_compat",
+        "whisper_local",
     }
     assert plugins.conflicts == {}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
-    "PIL", "asyncio", "av", "cv2", "genai_prices", "google.genai", "httpx2",
-    "mediasense.media.isolation.decoder", "numpy", "onnxruntime", "openai", "pillow_heif",
-    "rapidocr", "requests", "urllib3", "yt_dlp",
+    "PIL", "asyncio", "av", "ctranslate2", "cv2", "faster_whisper", "genai_prices", "google.genai",
+    "httpx2", "huggingface_hub", "mediasense.media.isolation.decoder", "numpy", "onnxruntime",
+    "openai", "pillow_heif", "rapidocr", "requests", "urllib3", "yt_dlp",
 )  # fmt: skip
 
 

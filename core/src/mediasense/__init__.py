@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from mediasense.batches.records import Result
     from mediasense.batches.run import Batch, Standing
     from mediasense.body import Base64, Body, json_body, new_slot, splice
-    from mediasense.connection import Connection, connect, find_credential, is_loopback, shared
+    from mediasense.connection import Connection, connect, find_credential, shared
+    from mediasense.costs import call_cost
     from mediasense.errors import (
         AuthenticationError,
         BatchFailed,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         ConnectionFailed,
         ContentBlocked,
         CorruptMedia,
+        Forbidden,
         InvalidAnswer,
         MediaError,
         MediaNotFound,
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
         Access,
         AudioLimits,
         Credentials,
+        Header,
         ImageLimits,
         ModelRule,
         Provider,
@@ -88,14 +91,18 @@ if TYPE_CHECKING:
         Model,
         ModelsRequest,
         Question,
+        Region,
         Request,
         Segment,
+        Shown,
         TextLine,
         TextRequest,
         Timings,
         Usage,
         VideoRequest,
+        Word,
     )
+    from mediasense.urls import is_loopback
 
 __all__ = [
     "BLOCK_PIXELS",
@@ -119,8 +126,10 @@ __all__ = [
     "Credentials",
     "Failure",
     "Fallback",
+    "Forbidden",
     "Frame",
     "FrameUsed",
+    "Header",
     "ImageLimits",
     "ImageRequest",
     "InvalidAnswer",
@@ -153,6 +162,7 @@ __all__ = [
     "Question",
     "RateLimit",
     "RateLimited",
+    "Region",
     "Request",
     "RequestRejected",
     "RequestTooLarge",
@@ -160,6 +170,7 @@ __all__ = [
     "Result",
     "Segment",
     "ServerError",
+    "Shown",
     "Spent",
     "Standing",
     "Step",
@@ -178,9 +189,11 @@ __all__ = [
     "UsageError",
     "VideoLimits",
     "VideoRequest",
+    "Word",
     "analyze",
     "analyze_async",
     "batch",
+    "call_cost",
     "changed_blocks",
     "connect",
     "error_for_status",
@@ -217,6 +230,7 @@ _MODULES = (
     "run",
     "api",
     "ledger",
+    "costs",
     "pacing.lane",
     "batches.items",
     "batches.records",

@@ -40,6 +40,7 @@ class Chooser:
         """The provider of that name or alias.
 
         Raises:
+            ConfigError: The config file describes it, and it cannot be.
             ProviderConflict: Two plugins claim it.
             UnknownProvider: None offers it; the message says what to install, or what failed.
         """
@@ -101,7 +102,8 @@ class Chooser:
     def candidates(self) -> tuple[Provider, ...]:
         """Who may be chosen unasked: services with credentials, then what runs on this device."""
         providers = self.plugins.providers.values()
-        free = [p for p in providers if p.name not in self.plugins.conflicts]
+        unclear = {*self.plugins.conflicts, *self.plugins.broken}
+        free = [p for p in providers if p.name not in unclear]
         keyed = [p for p in free if p.kind == "service" and _has_credentials(p)]
         return (*keyed, *(p for p in free if p.kind == "device"))
 
@@ -149,7 +151,10 @@ class Chooser:
         if able:
             return f"try --provider {' or '.join(able[:4])}"
         installed = {plugin.entry_point.distribution for plugin in self.plugins.loaded}
-        missing = [p for p in PACKAGES if p not in installed and p != "mediasense-on-device"]
+        wide = [p for p in PACKAGES if p != "mediasense-on-device"]
+        if modality != "audio" or question.prompt is not None:
+            wide.remove("mediasense-whisper-local")
+        missing = [p for p in wide if p not in installed]
         if missing:
             return f"for {modality}, type: pip install {missing[0]}"
         return "no installed provider takes it"

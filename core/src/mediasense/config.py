@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mediasense.document import Document, Value, read_document
 from mediasense.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mediasense.endpoints import Endpoint
 
 FILE_VARIABLE = "MEDIASENSE_CONFIG"
 CACHE_VARIABLE = "MEDIASENSE_CACHE"
@@ -32,6 +37,8 @@ class Config:
         cache_days: For how long.
         cache_megabytes: How much of them at most.
         history: Whether it is written down what was asked and answered.
+        plugins: Plugins to load besides the installed ones: files, and names of modules.
+        endpoints: Providers without code, which the file describes under ``providers``.
     """
 
     provider: str | None = None
@@ -42,6 +49,8 @@ class Config:
     cache_days: float = 30.0
     cache_megabytes: int = 1000
     history: bool = True
+    plugins: tuple[str, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 def config_path() -> Path:
@@ -91,56 +100,70 @@ def _switch(variable: str, *, default: bool) -> bool:
 def _read() -> Config:
     path = config_path()
     try:
-        text = path.read_text(encoding="utf-8")
+        document = read_document(path)
     except FileNotFoundError:
         if os.environ.get(FILE_VARIABLE):
             raise ConfigError(
                 f"{FILE_VARIABLE} names {path}, which does not exist", hint="check the path"
             ) from None
         return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint="check the file") from None
-    import tomllib
+    return config_of(document)
 
+
+def config_of(document: Document) -> Config:
+    """The settings that a config file says.
+
+    Raises:
+        ConfigError: It says something unknown or wrong.
+    """
+    said = document.root.table(_SETTINGS)
+    return Config(
+        **{_FIELDS.get(name, name): _SETTINGS[name](value) for name, value in said.items()}
+    )
+
+
+def _names(value: Value) -> tuple[str, ...]:
+    return tuple(item.said() for item in value.items())
+
+
+def _plugins(value: Value) -> tuple[str, ...]:
+    return tuple(map(_plugin, value.items()))
+
+
+def _plugin(value: Value) -> str:
+    """A plugin in the config file: the name of a module, or a file, from that file's folder."""
+    named = value.said()
+    if not is_plugin_file(named):
+        return value.said(_MODULE, "the name of a module, or a file that ends in .py")
     try:
-        settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}", hint="mend the file") from None
-    return Config(**{name: _checked(path, name, value) for name, value in settings.items()})
+        return str(value.document.path.absolute().parent / Path(named).expanduser())
+    except RuntimeError as error:  # nobody's home
+        raise value.error(str(error)) from None
 
 
-def _checked(path: Path, name: str, value: object) -> Any:
-    kinds: dict[str, tuple[type, ...]] = {
-        "provider": (str,),
-        "disable_plugins": (list,),
-        "timeout": (int, float),
-        "retries": (int,),
-        "cache": (bool,),
-        "cache_days": (int, float),
-        "cache_megabytes": (int,),
-        "history": (bool,),
-    }
-    if name not in kinds:
-        known = [field.name for field in fields(Config)]
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-        raise ConfigError(f"{path}: unknown setting {name!r}", hint=hint)
-    wrong = not isinstance(value, kinds[name])
-    if wrong or (isinstance(value, bool) and bool not in kinds[name]):
-        wanted = " or ".join(kind.__name__ for kind in kinds[name])
-        raise ConfigError(f"{path}: {name} is not a {wanted}", hint="mend the file")
-    if isinstance(value, list):
-        if not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{path}: {name} is not a list of names", hint="mend the file")
-        return tuple(value)
-    if name == "timeout" and not 0 < float(str(value)) <= MAX_TIMEOUT:
-        raise ConfigError(
-            f"{path}: timeout is not above 0 and up to {MAX_TIMEOUT:g} s", hint="mend the file"
-        )
-    if name == "retries" and not 0 <= int(str(value)) <= MAX_RETRIES:
-        raise ConfigError(f"{path}: retries is not 0 to {MAX_RETRIES}", hint="mend the file")
-    if name in ("cache_days", "cache_megabytes") and not 0 < float(str(value)) <= _MUCH:
-        raise ConfigError(
-            f"{path}: {name} is not above 0 and up to {_MUCH:g}", hint="mend the file"
-        )
-    return value
+def is_plugin_file(named: str) -> bool:
+    """Whether a plugin is named by its file, and not as a module."""
+    return named.endswith(".py") or os.sep in named or "/" in named
+
+
+def _endpoints(value: Value) -> tuple[Endpoint, ...]:
+    from mediasense.endpoints import read_endpoints
+
+    return read_endpoints(value)
+
+
+_MODULE = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_FIELDS = {"providers": "endpoints"}
+"""The fields of :class:`Config` that the file calls otherwise."""
+_SETTINGS: dict[str, Callable[[Value], Any]] = {
+    "provider": Value.said,
+    "disable_plugins": _names,
+    "timeout": partial(Value.number, most=MAX_TIMEOUT),
+    "retries": partial(Value.whole, least=0, most=MAX_RETRIES),
+    "cache": Value.flag,
+    "cache_days": partial(Value.number, most=_MUCH),
+    "cache_megabytes": partial(Value.whole, least=1, most=int(_MUCH)),
+    "history": Value.flag,
+    "plugins": _plugins,
+    "providers": _endpoints,
+}

@@ -6,33 +6,30 @@ The one place that reads keys. Its rules, in words:
 * With another base URL, only a key that the user names for it is sent: the variable given as
   ``api_key_env``, or ``MEDIASENSE_API_KEY``.
 * A server on this machine may do without a key.
+* Headers that the config file names for an endpoint are sent to its own base URL only.
 * Plain http to another machine is refused unless the user asks for it.
 """
 
 from __future__ import annotations
 
-import functools
 import os
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from mediasense.errors import MissingCredentials, UnsafeEndpoint, UsageError
-from mediasense.providers import Access, Provider
+from mediasense.errors import MissingCredentials, UsageError
+from mediasense.providers import Access, Header, Provider
 from mediasense.types import Request
+from mediasense.urls import checked_url, host_of, is_loopback, same_origin
 
 OWN_KEY_VARIABLE = "MEDIASENSE_API_KEY"
 
 _KEPT_CLIENTS = 32
-_HOST = re.compile(r"[a-z0-9._:-]+")
-# Printable ASCII without a backslash, a question mark or a hash.
-_PLAIN = re.compile(r"[!\"$->@-\[\]-~]+")
-_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +60,11 @@ class Connection:
         access: What the user asked for.
         timeout: Seconds.
         retries: How often to try again.
+        like: The provider whose protocol an endpoint of the config file speaks; ``None`` for all
+            others.
+        headers: The extra headers of this one call, to be sent with it: clients are shared by
+            calls that differ in nothing else. Never shown by ``repr``.
+        hidden: Values of headers that came from variables.
     """
 
     provider: str
@@ -73,6 +75,14 @@ class Connection:
     access: Access = Access()
     timeout: float = 600.0
     retries: int = 2
+    like: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may repeat, for :func:`mediasense.one_line`."""
+        return self.hidden if self.key is None else (self.key, *self.hidden)
 
 
 def connect(request: Request) -> Connection:
@@ -85,13 +95,15 @@ def connect(request: Request) -> Connection:
         What a client is made from.
 
     Raises:
-        MissingCredentials: No key was found, or a credentials file is not there.
+        MissingCredentials: No key was found, or a credentials file is not there, or the variable
+            of a header is not set.
         UnsafeEndpoint: The base URL would expose a key or media.
         UsageError: The provider has no base URL and none was given.
     """
     provider, access = request.provider, request.access
     base_url = base_url_of(provider, access)
     credential = _credential(provider, access, base_url)
+    own = _own_headers(provider, base_url)
     return Connection(
         provider=provider.name,
         base_url=base_url,
@@ -101,6 +113,9 @@ def connect(request: Request) -> Connection:
         access=access,
         timeout=request.timeout,
         retries=request.retries,
+        like=provider.like,
+        headers=_with(own, request.headers),
+        hidden=_hidden(provider, own),
     )
 
 
@@ -128,11 +143,6 @@ def find_credential(provider: Provider, access: Access = Access()) -> Credential
         if credential := _variable(name):
             return credential
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine."""
-    return host in ("localhost", "::1") or _LOOPBACK.fullmatch(host) is not None
 
 
 Client = TypeVar("Client")
@@ -178,45 +188,16 @@ def base_url_of(provider: Provider, access: Access) -> str:
         UsageError: The provider has no base URL and none was given.
     """
     if access.base_url is not None:
-        return _checked(access.base_url, "--base-url", access.allow_http)
+        return checked_url(access.base_url, "--base-url", access.allow_http)
     for name in provider.base_url_variables:
         if value := os.environ.get(name, "").strip():
-            return _checked(value, name, access.allow_http)
+            return checked_url(value, name, access.allow_http)
     if provider.base_url is not None:
-        return _checked(provider.base_url, provider.name, access.allow_http)
+        return checked_url(provider.base_url, provider.name, access.allow_http)
     if provider.base_url_variables or provider.takes_any_base_url:
         wanted = " or ".join(("--base-url", *provider.base_url_variables))
         raise UsageError(f"{provider.name} has no base URL of its own", hint=f"give {wanted}")
     return ""
-
-
-@functools.lru_cache(maxsize=64)
-def _checked(url: str, origin: str, allow_http: bool) -> str:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise UnsafeEndpoint(f"{origin}: {error}", hint="give https://HOST/PATH") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UnsafeEndpoint(f"{origin} is not an http or https URL", hint="give https://HOST/PATH")
-    if parts.username is not None or parts.password is not None:
-        raise UnsafeEndpoint(
-            f"{origin} holds a user name or password",
-            hint="give the key with --api-key-env NAME instead",
-        )
-    # What is checked here and what is dialled later must be the same host: of "a\\.b" urlsplit and
-    # HTTP clients make two different ones.
-    if not _HOST.fullmatch(parts.hostname) or not _PLAIN.fullmatch(url):
-        raise UnsafeEndpoint(
-            f"{origin} has a query, a fragment or stray characters",
-            hint="give https://HOST/PATH and nothing after it",
-        )
-    if parts.scheme == "http" and not is_loopback(parts.hostname) and not allow_http:
-        raise UnsafeEndpoint(
-            f"{parts.hostname}{f':{port}' if port else ''} would be reached without encryption",
-            hint="use https, or add --allow-http if the network between is your own",
-        )
-    return url.rstrip("/")
 
 
 def _credential(provider: Provider, access: Access, base_url: str) -> Credential | None:
@@ -230,10 +211,50 @@ def _credential(provider: Provider, access: Access, base_url: str) -> Credential
     rules = provider.credentials
     if rules is None or not rules.required or rules.ambient:
         return None
-    host = urlsplit(base_url).hostname or ""
+    host = host_of(base_url)
     if is_loopback(host):
         return None
     raise _missing(provider, base_url)
+
+
+def _own_headers(provider: Provider, base_url: str) -> tuple[tuple[str, str], ...]:
+    """The headers the provider's own server wants; another one is told none of them."""
+    if not provider.headers or not _is_own(provider, base_url):
+        return ()
+    return tuple((header.name, _header_value(provider, header)) for header in provider.headers)
+
+
+def _header_value(provider: Provider, header: Header) -> str:
+    if header.variable is None:
+        return header.value or ""
+    value = os.environ.get(header.variable, "").strip()
+    named = f"providers.{provider.name}.headers.{header.name}"
+    if not value:
+        raise MissingCredentials(
+            f"{named}: {header.variable} is not set", hint=f"type: export {header.variable}=..."
+        )
+    if not value.isascii() or not value.isprintable():
+        raise MissingCredentials(
+            f"{named}: {header.variable} holds characters that no header has",
+            hint=f"set {header.variable} again, without line breaks",
+        )
+    return value
+
+
+def _hidden(provider: Provider, own: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """The values that may be keys; a word like ``eu`` is none, and stands in many messages."""
+    looked_up = {header.name for header in provider.headers if header.variable is not None}
+    return tuple(v for name, v in own if name in looked_up and len(v) >= _SHORTEST_SECRET)
+
+
+def _with(
+    own: tuple[tuple[str, str], ...], asked: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """All headers, each once: those of the request in place of the provider's own."""
+    if not own:
+        return asked
+    replaced = {name.lower() for name, _ in asked}
+    return (*(pair for pair in own if pair[0].lower() not in replaced), *asked)
 
 
 def _belongs(provider: Provider, base_url: str) -> bool:
@@ -242,22 +263,22 @@ def _belongs(provider: Provider, base_url: str) -> bool:
         return True
     if provider.takes_any_base_url or (provider.base_url is None and not provider.hosts):
         return True
-    target = urlsplit(base_url)
-    if provider.base_url is not None and _origin(target) == _origin(urlsplit(provider.base_url)):
+    if _is_own(provider, base_url):
         return True
+    target = urlsplit(base_url)
     host = target.hostname or ""
     return target.scheme == "https" and any(
         host == domain or host.endswith(f".{domain}") for domain in provider.hosts
     )
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port
+def _is_own(provider: Provider, base_url: str) -> bool:
+    return provider.base_url is not None and same_origin(base_url, provider.base_url)
 
 
 def _missing(provider: Provider, base_url: str) -> MissingCredentials:
     assert provider.credentials is not None
-    host = urlsplit(base_url).hostname or ""
+    host = host_of(base_url)
     own = provider.credentials.variables
     if not _belongs(provider, base_url):
         unused = next((name for name in own if os.environ.get(name)), None)

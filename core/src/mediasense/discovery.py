@@ -1,4 +1,8 @@
-"""Find the plugins that are installed: the entry points of the group ``mediasense``."""
+"""Find plugins: those that are installed, and those that somebody names.
+
+What is installed is found by the entry points of the group ``mediasense``; what is named is a file
+or a module.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,112 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from mediasense.hookspecs import PROJECT
 
 GROUP = PROJECT
+FILE_BYTES = 4 * 1024 * 1024
+"""Of a plugin in one file at most."""
 
 _METADATA_BYTES = 256 * 1024
+_PACKAGE_FILES = 1000
+
+Origin = Literal["installed", "config", "option"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPoint:
-    """One line of a distribution's metadata that names a plugin.
+    """Where a plugin comes from: a line of a distribution's metadata, or what somebody named.
 
     Attributes:
         name: The plugin's name.
-        module: The module to import.
-        distribution, version: Who installed it.
+        module: The module to import, or the absolute path of the file.
+        distribution, version: Who installed it. Of what was named: the words that name it, and the
+            beginning of a digest of its code, so that changed code is another version.
+        origin: Who named it: an installed distribution, the config file, or an option.
     """
 
     name: str
     module: str
     distribution: str
     version: str
+    origin: Origin = "installed"
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.distribution} {self.version})"
+        return f"{self.name} ({f'{self.distribution} {self.version}'.rstrip()})"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a plugin in one file."""
+        return self.origin != "installed" and _names_a_file(self.module)
+
+
+def named_plugin(named: str, origin: Origin = "option") -> EntryPoint:
+    """The plugin that somebody names; nothing is run, and a file need not be there.
+
+    Args:
+        named: The path of a file, which has a separator in it or ends in ``.py``; or a module.
+        origin: Who names it.
+    """
+    if not _names_a_file(named):
+        return EntryPoint(
+            name=named.rpartition(".")[2],
+            module=named,
+            distribution=named,
+            version=_module_version(named),
+            origin=origin,
+        )
+    path = Path(named).absolute()
+    return EntryPoint(
+        name=path.stem,
+        module=str(path),
+        distribution=named,
+        version=digest(read_bytes(path)),
+        origin=origin,
+    )
+
+
+def digest(data: bytes) -> str:
+    """The version of code that has none; ``""`` where there is no code."""
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()[:8] if data else ""
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """The beginning of a file; nothing where it is no file, or cannot be read."""
+    try:
+        path = Path(path)
+        if not path.is_file():  # a pipe could be waited for without end
+            return b""
+        with path.open("rb") as file:
+            return file.read(FILE_BYTES + 1)
+    except (OSError, ValueError):
+        return b""
+
+
+def _names_a_file(named: str) -> bool:
+    return os.sep in named or named.endswith(".py")
+
+
+def _module_version(module: str) -> str:
+    """A digest of the code of a module, or of the whole package it is in; none of it is run."""
+    from importlib.util import find_spec
+
+    try:
+        spec = find_spec(module.partition(".")[0])
+    except (ImportError, ValueError, AttributeError):
+        return ""
+    if spec is None or spec.origin is None:
+        return ""
+    if not spec.submodule_search_locations:
+        return digest(read_bytes(Path(spec.origin)))
+    files = sorted(
+        path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*.py")
+    )
+    return digest(b"\0".join(map(read_bytes, files[:_PACKAGE_FILES])))
 
 
 def find_entry_points() -> Iterator[EntryPoint]:

@@ -36,6 +36,7 @@ from mediasense.types import (
     Question,
     Request,
     Segment,
+    Word,
 )
 
 
@@ -231,10 +232,18 @@ class Dispatcher:
 
 
 def _sane(segment: Segment) -> Segment:
-    """A segment that ends no sooner than it begins; services write any numbers."""
+    """A segment that ends no sooner than it begins, its words within; services write anything."""
     start = max(0.0, segment.start) if math.isfinite(segment.start) else 0.0
     end = max(start, segment.end) if math.isfinite(segment.end) else start
-    return replace(segment, start=start, end=end)
+    words = tuple(_within(word, start, end) for word in segment.words)
+    return replace(segment, start=start, end=end, words=words)
+
+
+def _within(word: Word, start: float, end: float) -> Word:
+    """A word that is said while its segment is."""
+    begins = min(max(start, word.start), end) if math.isfinite(word.start) else start
+    ends = min(max(begins, word.end), end) if math.isfinite(word.end) else begins
+    return replace(word, start=begins, end=ends)
 
 
 def _require_sense(question: Question, expected: MediaModality | None) -> None:

@@ -14,7 +14,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from mediasense.steps import FrameUsed, LeftOut, Step
-from mediasense.types import Analysis, Box, Media, Segment, TextLine, Timings, Usage
+from mediasense.types import Analysis, Box, Media, Segment, TextLine, Timings, Usage, Word
 
 # Raised when a field changes its meaning or goes; new fields do not raise it.
 VERSION = 1
@@ -36,7 +36,10 @@ def to_plain(analysis: Analysis) -> dict[str, Any]:
         "cost": analysis.cost,
         "cached": analysis.cached,
         "media": [media_facts(item) for item in analysis.media],
-        "segments": [_plain(segment) for segment in analysis.segments],
+        "segments": [
+            {**_plain(segment), "words": [_plain(word) for word in segment.words]}
+            for segment in analysis.segments
+        ],
         "lines": [{**_plain(line), "box": _plain(line.box)} for line in analysis.lines],
         "language": analysis.language,
         "warnings": list(analysis.warnings),
@@ -136,7 +139,7 @@ def _media(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 _NAMES: dict[type[Any], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind))
-    for kind in (Box, FrameUsed, LeftOut, Segment, Step, TextLine, Timings, Usage)
+    for kind in (Box, FrameUsed, LeftOut, Segment, Step, TextLine, Timings, Usage, Word)
 }
 
 

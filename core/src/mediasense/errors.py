@@ -13,6 +13,7 @@
     ├── UnsafeEndpoint              9   a base URL that would expose a key or media
     ├── UnsupportedModality        10   the provider or model does not take this
     ├── StoreError                 11   a cache, history or journal file that cannot be used
+    ├── Forbidden                  12   a rule of the house does not allow it
     ├── MediaError                 20
     │   ├── MediaNotFound          21
     │   ├── UnsupportedMedia       22   not an image, video or sound, or not one the provider takes
@@ -59,6 +60,7 @@ __all__ = [
     "ConnectionFailed",
     "ContentBlocked",
     "CorruptMedia",
+    "Forbidden",
     "InvalidAnswer",
     "MediaError",
     "MediaNotFound",
@@ -170,6 +172,16 @@ class StoreError(MediasenseError):
     exit_code = 11
 
 
+class Forbidden(MediasenseError):
+    """A rule of the house does not allow it; raised by plugins of house policy.
+
+    The hint says what is allowed. Another provider may be: so a stand-in is asked, where one is
+    named, and in a batch the item fails alone.
+    """
+
+    exit_code = 12
+
+
 class MediaError(MediasenseError):
     """Something is wrong with the media; nothing was sent."""
 
@@ -227,7 +239,7 @@ class ProviderError(MediasenseError):
 
     exit_code = 40
     repeated: bool = False
-    """Whether it is a copy: the failure of another call, told to one that was not made."""
+    """Whether it is the failure of another call, told to one that was not made."""
 
     def __init__(
         self,
@@ -525,9 +537,10 @@ def error_text(parsed: object) -> str:
     return parsed if isinstance(parsed, str) else ""
 
 
-def one_line(text: str, key: str | None = None, *, limit: int = 300) -> str:
-    """A service's words, safe to show: one line, printable, of bounded length, without the key."""
-    if key:
-        text = text.replace(key, "[key]")
+def one_line(text: str, *keys: str | None, limit: int = 300) -> str:
+    """A service's words, safe to show: one line, printable, of bounded length, without any key."""
+    for key in keys:
+        if key:
+            text = text.replace(key, "[key]")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mediasense.errors import (
     AuthenticationError,
+    Forbidden,
     InvalidAnswer,
     MediaRejected,
     MediasenseError,
@@ -29,6 +30,7 @@ from mediasense.types import Question
 
 _CURABLE = (
     AuthenticationError,
+    Forbidden,
     InvalidAnswer,
     MediaRejected,
     MediaTooLarge,

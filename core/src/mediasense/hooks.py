@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from mediasense.discovery import digest, read_bytes
 from mediasense.errors import MediasenseError, PluginError
 from mediasense.names import HOOK_OF, OnText
 from mediasense.offers import Plugin
@@ -63,9 +65,19 @@ class Hooks:
         """Whether there is a house rule that may change a request before it is made."""
         return bool(self._plugins.manager.hook.prepare_request.get_hookimpls())
 
-    @cached_property
+    @property
     def house_rules(self) -> tuple[str, ...]:
-        """The plugins, with their versions, that may change any request or any answer."""
+        """The plugins that may change any request or any answer, and which rules hold now.
+
+        Raises:
+            PluginError: A plugin cannot say which.
+        """
+        told = self._plugins.manager.hook.policy_version.get_hookimpls()
+        return (*self._ruling, *map(_version_told, told))
+
+    @cached_property
+    def _ruling(self) -> tuple[str, ...]:
+        """The plugins of house policy, with their versions and the digests of their code."""
         hooks = self._plugins.manager.hook
         ruling = [i.plugin_name for i in hooks.prepare_request.get_hookimpls()]
         ruling += [
@@ -75,7 +87,8 @@ class Hooks:
             if i.wrapper or i.hookwrapper
         ]
         found = [p.entry_point for p in self._plugins.loaded if p.entry_point.name in ruling]
-        return tuple(map(str, found))
+        plugin = self._plugins.manager.get_plugin
+        return tuple(f"{point} {_code(plugin(point.name))}" for point in found)
 
     @cached_property
     def plugin_names(self) -> dict[str, str]:
@@ -156,7 +169,8 @@ class _Listener:
 def _changed(request: AnyRequest, implementation: Any) -> AnyRequest:
     name = implementation.plugin_name
     try:
-        changed = implementation.function(*[request for _ in implementation.argnames])
+        given = {"request": request} if "request" in implementation.kwargnames else {}
+        changed = implementation.function(*[request for _ in implementation.argnames], **given)
     except MediasenseError:
         raise
     except Exception as error:
@@ -168,6 +182,26 @@ def _changed(request: AnyRequest, implementation: Any) -> AnyRequest:
         what = "prepare_request returned another kind of request, or another provider"
         raise _broken(name, what)
     return changed
+
+
+def _version_told(implementation: Any) -> str:
+    name = implementation.plugin_name
+    try:
+        version = implementation.function()
+    except MediasenseError:
+        raise
+    except Exception as error:
+        what = f"policy_version failed: {type(error).__name__}: {error}"
+        raise _broken(name, what) from error
+    if version is not None and not isinstance(version, str):
+        raise _broken(name, "policy_version returned something that is no text")
+    return f"{name}: {version or ''}"
+
+
+def _code(module: Any) -> str:
+    """The digest of a module's file: a rule that is edited is another one, whatever its version."""
+    path = getattr(module, "__file__", None)
+    return digest(read_bytes(Path(path))) if path else ""
 
 
 def _broken(plugin: str, what: str) -> PluginError:

@@ -17,9 +17,19 @@ Three rules keep plugins small and users safe:
 Hook functions may leave out any argument they do not need. Hooks are synchronous and are called
 from several threads at once.
 
-A plugin that is not a provider adds house policy: a wrapper (``@hookimpl(wrapper=True)``) around
-any ``analyze_*`` hook observes, times, audits, changes the answer, or refuses by raising before its
-``yield``; ``prepare_request`` changes the request.
+A plugin that offers no provider adds house policy:
+
+* ``prepare_request`` changes a request before it is made, or refuses it.
+* A wrapper (``@hookimpl(wrapper=True)``) around any hook that answers observes, times, writes down,
+  changes the answer, or refuses by raising before its ``yield``. It cannot change the request, nor
+  call twice, nor answer itself. While one stands around a hook, answers come whole and not in
+  pieces: nobody is shown what a rule would have changed.
+* ``policy_version`` says which rule holds now, where that is not in the code: kept answers are
+  given under the rule they were made under, and under no other.
+
+To refuse, raise :class:`~mediasense.errors.Forbidden`: another provider may be allowed, so a
+stand-in is asked, and in a batch the item fails alone. A rule holds for every call: of single
+questions and of a batch, to a stand-in, and to whoever writes down the sound of a video.
 """
 
 from __future__ import annotations
@@ -238,6 +248,26 @@ def prepare_request(request: AnyRequest) -> AnyRequest | None:
 
     Returns:
         The request to make instead, or ``None`` to leave it as it is.
+    """
+
+
+@hookspec
+def policy_version() -> str | None:
+    """Say which rule holds now, where a file or a variable decides it. Optional.
+
+    An answer that was kept is given again only while the plugins of house policy, their code and
+    what they say here are the same: without it, a rule that becomes stricter would not hold for
+    answers that were kept before. Called for every question, so it has to be quick. Say all that
+    decides what is refused or changed, and nothing that changes by itself, such as the time.
+
+    Example::
+
+        @hookimpl
+        def policy_version():
+            return repr(sorted(ALLOWED))
+
+    Returns:
+        A short text that is another one whenever the rule is; ``None`` where the code says all.
     """
 
 

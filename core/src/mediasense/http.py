@@ -62,7 +62,7 @@ def _call(request: Request, method: str, path: str, payload: object, key_header:
     connection = connect(request)
     headers = {
         "Accept": "application/json",
-        **{name: value for name, value in request.headers if name.lower() != key_header.lower()},
+        **{name: value for name, value in connection.headers if name.lower() != key_header.lower()},
     }
     if connection.key is not None:
         bearer = key_header.lower() == "authorization"
@@ -90,7 +90,7 @@ def _call(request: Request, method: str, path: str, payload: object, key_header:
     if response.status >= 300:
         raise error_for_status(
             response.status,
-            _detail(content, connection.key),
+            _detail(content, connection.secrets),
             provider=name,
             model=request.model,
             credential=connection.source,
@@ -166,8 +166,8 @@ def _connection_error(name: str, reason: Exception) -> ProviderError:
     )
 
 
-def _detail(content: bytes, key: str | None) -> str:
-    """What the service said about a failure: one short line, without the key."""
+def _detail(content: bytes, secrets: tuple[str, ...]) -> str:
+    """What the service said about a failure: one short line, without any key."""
     text = content.decode("utf-8", "replace")
     try:
         parsed = json.loads(text)
@@ -175,7 +175,7 @@ def _detail(content: bytes, key: str | None) -> str:
         pass
     else:
         text = error_text(parsed) or text
-    return one_line(text, key)
+    return one_line(text, *secrets)
 
 
 def _seconds(value: str | None) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 PACKAGES: dict[str, tuple[str, ...]] = {
     "mediasense-on-device": ("on_device",),
+    "mediasense-whisper-local": ("whisper_local",),
     "mediasense-gemini-native": ("gemini", "vertex"),
     "mediasense-openai-compat": (
         "openai",

@@ -141,19 +141,6 @@ class Ledger:
         plain = charge(paid, request.model, usage)
         return None if plain is None else max(plain, charge(paid, request.model, written) or 0.0)
 
-    def _cost(self, request: Request, answer: Answer) -> float | None:
-        if (said := _believed(answer.cost)) is not None:
-            return said
-        return _believed(
-            self._prices.charge(
-                _paid(request),
-                answer.model,
-                answer.usage,
-                asked=request.model,
-                with_sound=_with_sound(request),
-            )
-        )
-
     def _count(self, request: Request, answer: Answer) -> None:
         usage, name = answer.usage or Usage(), request.provider.name
         one = Spent(
@@ -190,7 +177,7 @@ class Entry:
         Returns:
             It, with what it cost: what the service says, else what the price list says.
         """
-        cost = self._ledger._cost(self._request, answer)
+        cost = charged(self._request, answer, self._ledger._prices)
         answer = replace(answer, cost=cost)
         self.owed += self.reserved if cost is None else cost
         self._ledger._count(self._request, answer)
@@ -205,12 +192,34 @@ class Entry:
         """
         if error.repeated or self._counted:
             return
-        usage = error.usage if isinstance(error.usage, Usage) and error.usage != Usage() else None
-        if usage is not None or error.cost is not None:
-            model = error.model or self._request.model or ""
-            self.answered(Answer(text="", model=model, usage=usage, cost=error.cost))
+        if (answer := billed(self._request, error)) is not None:
+            self.answered(answer)
         elif isinstance(error, Timeout):
             self.owed += self.reserved
+
+
+def charged(request: Request, answer: Answer, prices: Prices) -> float | None:
+    """US dollars that a call cost: what the service says, else what the price list says."""
+    if (said := _believed(answer.cost)) is not None:
+        return said
+    return _believed(
+        prices.charge(
+            _paid(request),
+            answer.model,
+            answer.usage,
+            asked=request.model,
+            with_sound=_with_sound(request),
+        )
+    )
+
+
+def billed(request: Request, error: ProviderError) -> Answer | None:
+    """The answer of no use that a failure says was billed; ``None`` where it says nothing."""
+    usage = error.usage if isinstance(error.usage, Usage) and error.usage != Usage() else None
+    if usage is None and error.cost is None:
+        return None
+    model = error.model or request.model or ""
+    return Answer(text="", model=model, usage=usage, cost=error.cost)
 
 
 def _paid(request: Request) -> Provider:

@@ -57,6 +57,14 @@ class _Piece:
             segment,
             start=self.sound.true_time(segment.start),
             end=self.sound.true_time(segment.end),
+            words=tuple(
+                replace(
+                    word,
+                    start=self.sound.true_time(word.start),
+                    end=self.sound.true_time(word.end),
+                )
+                for word in segment.words
+            ),
         )
 
 

@@ -272,7 +272,10 @@ class Memory:
         except MediasenseError as error:  # found to be wrong when it is used, if it is
             url = type(error).__name__
         plugin = self.plugins[provider.name]
-        return provider.name, plugin, url, access.project, access.location, access.api_version
+        # What an endpoint of the config file is told besides: of variables, their names alone.
+        told = repr((provider.like, provider.headers))
+        cloud = access.project, access.location, access.api_version
+        return provider.name, plugin, url, told, *cloud
 
     def _digest(self, path: Path, state: State) -> str | None:
         """A file's digest; ``None`` where it cannot be read. A large one is not read twice."""

@@ -42,6 +42,9 @@ OnText = Callable[[str], None]
 OnProgress = Callable[[str, float | None], None]
 """Called with what is being done, and how much of it is: 0 to 1, or ``None`` when nobody knows."""
 
+PROVIDER_NAME = "[a-z0-9][a-z0-9_-]{0,63}"
+"""What a provider may be called, as a pattern."""
+
 HOOK_OF: dict[Modality, str] = {
     "audio": "analyze_audio",
     "image": "analyze_image",

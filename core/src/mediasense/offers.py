@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from mediasense.discovery import EntryPoint
-from mediasense.errors import PluginError, ProviderConflict
-from mediasense.names import HOOK_OF
+from mediasense.errors import ConfigError, PluginError, ProviderConflict
+from mediasense.known import package_for
+from mediasense.names import HOOK_OF, PROVIDER_NAME
 
 if TYPE_CHECKING:
+    from mediasense.endpoints import Endpoint
     from mediasense.providers import Provider
 
 DISABLE_VARIABLE = "MEDIASENSE_DISABLE_PLUGINS"
 
-_PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_PROVIDER_NAME = re.compile(PROVIDER_NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +37,84 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offers:
-    """What the loaded plugins offer."""
+    """What the loaded plugins offer.
+
+    Attributes:
+        loaded: The plugins.
+        providers: By name, in the order of loading; endpoints of the config file come last.
+        owners: The plugin that serves each.
+        conflicts: For each name or alias that two plugins claim, the error to raise.
+        broken: The same for each endpoint of the config file that cannot be.
+        endpoints: The names of those that can.
+    """
 
     loaded: tuple[Plugin, ...]
     providers: dict[str, Provider]
     owners: dict[str, Plugin]
     conflicts: dict[str, ProviderConflict]
+    broken: dict[str, ConfigError] = field(default_factory=dict)
+    endpoints: tuple[str, ...] = ()
+
+    def with_endpoints(self, endpoints: tuple[Endpoint, ...]) -> Offers:
+        """The same, and these in place of all other endpoints of a config file.
+
+        Args:
+            endpoints: What the file describes; one that cannot be takes no other down.
+        """
+        offered = {n: p for n, p in self.providers.items() if n not in self.endpoints}
+        own = replace(self, providers=offered, broken={}, endpoints=())
+        made: dict[str, Provider] = {}
+        broken: dict[str, ConfigError] = {}
+        for endpoint in endpoints:
+            try:
+                made[endpoint.name] = own.provider_of(endpoint)
+            except ConfigError as error:
+                broken[endpoint.name] = error
+        serving = {name: own.owners[provider.like or ""] for name, provider in made.items()}
+        return replace(
+            own,
+            providers={**offered, **made},
+            owners={**{n: o for n, o in self.owners.items() if n in offered}, **serving},
+            broken=broken,
+            endpoints=tuple(made),
+        )
+
+    def provider_of(self, endpoint: Endpoint) -> Provider:
+        """The provider that an endpoint of the config file is.
+
+        Raises:
+            ConfigError: It cannot be, with the plugins that are loaded.
+        """
+        from mediasense.endpoints import provider_of
+
+        for provider in self.providers.values():
+            if endpoint.name in (provider.name, *provider.aliases):
+                owner = self.owners[provider.name].entry_point
+                raise endpoint.error("", f"{owner} offers {endpoint.name!r}", "use another name")
+        like = self._like(endpoint)
+        provider = provider_of(endpoint, like, self.owners[like.name].hooks)
+        try:
+            _require_possible_options(provider)
+        except PluginError as error:
+            raise endpoint.error("", error.message, error.hint) from None
+        return provider
+
+    def _like(self, endpoint: Endpoint) -> Provider:
+        """The provider whose protocol an endpoint speaks."""
+        name, offered = endpoint.like, self.providers.values()
+        if name in self.conflicts:
+            conflict = self.conflicts[name]
+            raise endpoint.error("like", conflict.message, conflict.hint)
+        if name is None:
+            found = next((p for p in offered if p.takes_any_base_url), None)
+            what, package = "no installed plugin takes any base URL", package_for("custom")
+        else:
+            found = next((p for p in offered if name in (p.name, *p.aliases)), None)
+            what, package = f"no installed plugin offers {name!r}", package_for(name)
+        if found is None:
+            hint = "type: mediasense plugins" + (f", or: pip install {package}" if package else "")
+            raise endpoint.error("like", what, hint)
+        return found
 
     def with_plugin(self, plugin: Plugin, offered: tuple[Provider, ...]) -> Offers:
         """The same, and what one more plugin offers; the first to claim a name keeps it."""

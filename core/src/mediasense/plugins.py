@@ -1,27 +1,48 @@
 """Load and keep apart the plugins.
 
 Each plugin loads alone: one that fails is remembered with its cause and never takes the others
-down. Names that are switched off are never imported.
+down. Names that are switched off are never imported. Plugins are asked in the order of their names:
+the first wrapper stands around all others.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from mediasense import hookspecs
 from mediasense.discovery import EntryPoint, find_entry_points
-from mediasense.errors import PluginError, ProviderConflict, one_line
+from mediasense.errors import ConfigError, MediasenseError, PluginError, ProviderConflict
+from mediasense.loading import (
+    CAPABILITIES,
+    COMMANDS,
+    IMPORT,
+    Phase,
+    Watch,
+    cause_of,
+    import_plugin,
+    require_hooks_fit,
+    unmarked,
+    without_core,
+)
 from mediasense.names import HOOK_OF
 from mediasense.offers import DISABLE_VARIABLE, Offers, Plugin, offered_by, require_hooks
 
 if TYPE_CHECKING:
+    from mediasense.endpoints import Endpoint
     from mediasense.providers import Provider
+    from mediasense.tracing import OnTrace, Tracer
+
+STRICT_VARIABLE = "MEDIASENSE_STRICT_PLUGINS"
+
+Result = TypeVar("Result")
 
 _ANSWERING = (*HOOK_OF.values(), "list_models")
 
@@ -41,6 +62,27 @@ class PluginFailure:
     error: BaseException
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Implementation:
+    """One hook of a loaded plugin.
+
+    Attributes:
+        hook: Its name.
+        wraps: Whether it stands around those that answer.
+        first, last: Whether it wants to be asked before, or after, those of other plugins.
+    """
+
+    hook: str
+    wraps: bool
+    first: bool
+    last: bool
+
+    @property
+    def rules(self) -> bool:
+        """Whether it may change what is asked or answered."""
+        return self.wraps or self.hook == "prepare_request"
+
+
 class Plugins:
     """Everything that was loaded, and everything that was not.
 
@@ -52,20 +94,32 @@ class Plugins:
         switched_off: The entry points that bear them.
     """
 
-    def __init__(self, entry_points: tuple[EntryPoint, ...], disabled: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        entry_points: tuple[EntryPoint, ...],
+        disabled: tuple[str, ...],
+        endpoints: tuple[Endpoint, ...] = (),
+        on_trace: OnTrace | None = None,
+    ) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.disabled = disabled
         self._failures: list[PluginFailure] = []
-        self._registered: list[EntryPoint] = []
+        self._modules: dict[EntryPoint, Any] = {}
+        self._watches: dict[str, Watch] = {}
+        self._tracer = _tracer(on_trace)
         self.switched_off: tuple[EntryPoint, ...] = tuple(
             entry_point for entry_point in entry_points if _plain(entry_point.name) in disabled
         )
+        self._endpoints = endpoints
         self._asked: Offers | None = None
         self._lock = threading.Lock()
         for entry_point in sorted(entry_points, key=lambda e: e.name):
             if entry_point not in self.switched_off:
-                self._register(entry_point)
+                self._load(entry_point)
+        # Of wrappers pluggy takes the last one registered for the outermost.
+        for entry_point in reversed(tuple(self._modules)):
+            self._register(entry_point)
 
     @property
     def loaded(self) -> tuple[Plugin, ...]:
@@ -93,58 +147,154 @@ class Plugins:
         """For each name or alias that two plugins claim, the error to raise."""
         return self._offers.conflicts
 
+    @property
+    def broken(self) -> dict[str, ConfigError]:
+        """For each endpoint of the config file that cannot be, the error to raise."""
+        return self._offers.broken
+
     def find(self, name: str) -> Provider | None:
         """The provider of that name or alias.
 
         Raises:
+            ConfigError: The config file describes it, and it cannot be.
             ProviderConflict: Two plugins claim it.
         """
         if name in self.conflicts:
             raise self.conflicts[name]
+        if name in self.broken:
+            raise self.broken[name]
         if name in self.providers:
             return self.providers[name]
         return next((p for p in self.providers.values() if name in p.aliases), None)
 
-    def _register(self, entry_point: EntryPoint) -> None:
-        try:
-            if self.manager.has_plugin(entry_point.name):
-                raise PluginError(
-                    f"another plugin is already named {entry_point.name!r}",
-                    hint="uninstall one of them",
-                )
-            if ":" in entry_point.module:
-                raise PluginError(
-                    f"its entry point {entry_point.module!r} names an object",
-                    hint="name the module alone",
-                )
-            module = import_module(entry_point.module)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
-            self._fail(entry_point, error)
-            return
-        try:
-            self.manager.register(module, name=entry_point.name)
-            self.manager.check_pending()
-            if not self.manager.get_hookcallers(module):
-                raise PluginError(
-                    f"{entry_point.module} implements no hook",
-                    hint="mark its functions with @hookimpl",
-                )
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
-            self._unload(entry_point, error)
-            return
-        self._registered.append(entry_point)
+    def with_endpoints(self, endpoints: tuple[Endpoint, ...]) -> Plugins:
+        """The same plugins, and other endpoints than this machine's config file describes."""
+        twin = copy.copy(self)
+        twin._asked = self._offers.with_endpoints(endpoints)
+        return twin
 
-    def _unload(self, entry_point: EntryPoint, error: BaseException) -> None:
-        if self.manager.has_plugin(entry_point.name):
-            self.manager.unregister(name=entry_point.name)
-        self._fail(entry_point, error)
+    def implementations(self, name: str) -> tuple[Implementation, ...]:
+        """The hooks of a loaded plugin, by name."""
+        module = self.manager.get_plugin(name)
+        return tuple(
+            Implementation(
+                hook=caller.name,
+                wraps=found.wrapper or found.hookwrapper,
+                first=found.tryfirst,
+                last=found.trylast,
+            )
+            for caller in sorted(self.manager.get_hookcallers(module) or (), key=lambda c: c.name)
+            for found in caller.get_hookimpls()
+            if found.plugin is module
+        )
+
+    def remarks(self, entry_point: EntryPoint) -> tuple[str, ...]:
+        """What there is to remark on a plugin: what it printed, and what it was warned of."""
+        watch = self._watches.get(entry_point.name)
+        if watch is None or watch.entry_point != entry_point:
+            return ()
+        return tuple(dict.fromkeys(watch.remarks))
+
+    def add_commands(self, name: str, act: Callable[[], Result]) -> Result:
+        """Let a plugin add its commands.
+
+        Raises:
+            PluginError: That does not end.
+            BaseException: What the plugin raises.
+        """
+        return self._watches[name].run(act, COMMANDS)
 
     def fail(self, name: str, error: BaseException) -> None:
         """Remember that a loaded plugin failed in one of its hooks; it stays loaded."""
-        self._fail(next(e for e in self._registered if e.name == name), error)
+        self._fail(next(e for e in self._modules if e.name == name), error)
+
+    def require_sound(self, *, strict: bool) -> None:
+        """Check that all is well with the plugins that matter.
+
+        Args:
+            strict: Whether nothing may be wrong with any of them; otherwise those that an option
+                names must have been loaded.
+
+        Raises:
+            PluginError: All that is wrong.
+        """
+        failed = [f for f in self.failures if strict or f.entry_point.origin == "option"]
+        wrong = [f"plugin {f.entry_point} failed to load: {f.cause}" for f in failed]
+        if strict:
+            wrong += map(str, (*self.conflicts.values(), *self.broken.values()))
+            asked = (watch.entry_point for watch in self._watches.values())
+            wrong += [f"plugin {each}: {said}" for each in asked for said in self.remarks(each)]
+        if wrong:
+            told = f"{len(wrong)} things are wrong with plugins: " if len(wrong) > 1 else ""
+            raise PluginError(told + "; ".join(wrong)) from _own_mistake(failed)
+
+    def _load(self, entry_point: EntryPoint) -> None:
+        watch = Watch(entry_point)
+        try:
+            self._require_new(entry_point)
+            self._watches[entry_point.name] = watch
+            module = watch.run(lambda: import_plugin(entry_point), IMPORT)
+            require_hooks_fit(entry_point, module)
+            self._require_other_module(module)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
+            self._fail(entry_point, error)
+            return
+        finally:
+            self._trace(watch, IMPORT)
+        watch.remarks += [f"its {name} is not marked with @hookimpl" for name in unmarked(module)]
+        self._modules[entry_point] = module
+
+    def _require_new(self, entry_point: EntryPoint) -> None:
+        other = self._watches.get(entry_point.name)
+        if other is None:
+            return
+        hint = "give the file another name" if entry_point.is_file else "uninstall one of them"
+        raise PluginError(
+            f"another plugin is already named {entry_point.name!r}: {other.entry_point}", hint=hint
+        )
+
+    def _require_other_module(self, module: Any) -> None:
+        for entry_point, loaded in self._modules.items():
+            if loaded is module:
+                raise PluginError(f"it is the same module as {entry_point}", hint="name it once")
+
+    def _register(self, entry_point: EntryPoint) -> None:
+        module = self._modules[entry_point]
+        try:
+            with self._watches[entry_point.name].warned():
+                self.manager.register(module, name=entry_point.name)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
+            del self._modules[entry_point]
+            self._fail(entry_point, error)
+            return
+        if self._tracer is not None:
+            self._trace_hooks(self._tracer, entry_point, module)
+
+    def _trace_hooks(self, tracer: Tracer, entry_point: EntryPoint, module: Any) -> None:
+        for caller in self.manager.get_hookcallers(module) or ():
+            for found in caller.get_hookimpls():
+                if found.plugin is module:
+                    around = tracer.around(found, _in_short(entry_point), caller.name)
+                    found.function = around  # type: ignore[misc]
+
+    def _trace(self, watch: Watch, phase: Phase) -> None:
+        if self._tracer is None or phase.name not in watch.seconds:
+            return
+        failed = any(failure.entry_point == watch.entry_point for failure in self._failures)
+        self._tracer.tell(
+            phase.name,
+            _in_short(watch.entry_point),
+            watch.seconds[phase.name],
+            "failed" if failed else "done",
+        )
+
+    def _unload(self, entry_point: EntryPoint, error: BaseException) -> None:
+        self.manager.unregister(name=entry_point.name)
+        self._fail(entry_point, error)
 
     def _fail(self, entry_point: EntryPoint, error: BaseException) -> None:
-        failure = PluginFailure(entry_point=entry_point, cause=_cause(error), error=error)
+        cause = cause_of(error, entry_point)
+        failure = PluginFailure(entry_point=entry_point, cause=cause, error=without_core(error))
         self._failures.append(failure)
 
     @property
@@ -167,40 +317,89 @@ class Plugins:
 
     def _ask(self) -> Offers:
         offers = Offers(loaded=(), providers={}, owners={}, conflicts={})
-        for entry_point in self._registered:
-            module = self.manager.get_plugin(entry_point.name)
+        for entry_point, module in self._modules.items():
             callers = self.manager.get_hookcallers(module) or []
             hooks = tuple(sorted(caller.name for caller in callers))
+            watch = self._watches[entry_point.name]
             try:
-                offered = offered_by(module) if "capabilities" in hooks else ()
+                offered = (
+                    watch.run(partial(offered_by, module), CAPABILITIES)
+                    if "capabilities" in hooks
+                    else ()
+                )
                 if not offered:
                     self._require_no_answers(module)
                 require_hooks(offered, hooks)
             except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's failure is its own
                 self._unload(entry_point, error)
                 continue
+            finally:
+                self._trace(watch, CAPABILITIES)
             names = tuple(provider.name for provider in offered)
             plugin = Plugin(entry_point=entry_point, hooks=hooks, providers=names)
             offers = offers.with_plugin(plugin, offered)
-        return offers
+        return offers.with_endpoints(self._endpoints)
 
 
 def load_plugins(
-    entry_points: tuple[EntryPoint, ...] | None = None, *, disabled: tuple[str, ...] = ()
+    entry_points: tuple[EntryPoint, ...] | None = None,
+    *,
+    disabled: tuple[str, ...] = (),
+    endpoints: tuple[Endpoint, ...] = (),
+    named: tuple[EntryPoint, ...] = (),
+    on_trace: OnTrace | None = None,
 ) -> Plugins:
     """Load every installed plugin that is not switched off.
 
     Args:
         entry_points: What to load; by default what is installed.
         disabled: Names to leave alone, besides those in ``MEDIASENSE_DISABLE_PLUGINS``.
+        endpoints: What the config file describes besides, each of which a plugin serves.
+        named: What is loaded besides; what is named twice, or installed too, is loaded once.
+        on_trace: Told of each hook that is called; without it nothing is measured.
 
     Returns:
         The loaded plugins, the failures and the table of providers.
     """
     if entry_points is None:
         entry_points = tuple(find_entry_points())
-    named = (*disabled, *_names(os.environ.get(DISABLE_VARIABLE, "")))
-    return Plugins(entry_points, tuple(dict.fromkeys(map(_plain, named))))
+    first = {entry_point.module: entry_point for entry_point in (*named[::-1], *entry_points[::-1])}
+    besides = tuple(e for e in named if first[e.module] is e)
+    off = (*disabled, *_names(os.environ.get(DISABLE_VARIABLE, "")))
+    return Plugins(
+        (*entry_points, *besides), tuple(dict.fromkeys(map(_plain, off))), endpoints, on_trace
+    )
+
+
+def is_strict() -> bool:
+    """Whether the environment says that nothing may be wrong with any plugin.
+
+    Raises:
+        ConfigError: It says something else.
+    """
+    said = os.environ.get(STRICT_VARIABLE, "").strip()
+    if said not in ("", "0", "1"):
+        raise ConfigError(f"{STRICT_VARIABLE} is {said!r}", hint="set it to 1 or 0")
+    return said == "1"
+
+
+def _tracer(on_trace: OnTrace | None) -> Tracer | None:
+    if on_trace is None:
+        return None
+    from mediasense.tracing import Tracer
+
+    return Tracer(on_trace)
+
+
+def _in_short(entry_point: EntryPoint) -> str:
+    return f"{entry_point.name} {entry_point.version}".rstrip()
+
+
+def _own_mistake(failed: list[PluginFailure]) -> BaseException | None:
+    """What its author needs the whole story of: the one failure that is no rule of ours."""
+    if len(failed) != 1 or isinstance(failed[0].error, MediasenseError):
+        return None
+    return failed[0].error
 
 
 def _plain(name: str) -> str:
@@ -210,11 +409,3 @@ def _plain(name: str) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _cause(error: BaseException) -> str:
-    try:
-        said = one_line(str(error))
-    except Exception:  # noqa: BLE001  it is a stranger's __str__
-        said = ""
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -80,6 +80,7 @@ class AudioLimits(Limits):
         transcribes: A request without a prompt gives the speech as text.
         answers: A request with a prompt gives an answer about the sound.
         timestamps: Transcripts come with segments that carry start and end.
+        words: The segments come with their words, which carry start and end.
         max_seconds: Length of one recording.
         max_upload_bytes: As for :class:`VideoLimits`.
         answer_model: The model for prompted requests, where it is not ``default_model``.
@@ -90,6 +91,7 @@ class AudioLimits(Limits):
     transcribes: bool = False
     answers: bool = False
     timestamps: bool = False
+    words: bool = False
     max_seconds: float | None = None
     max_upload_bytes: int | None = None
     answer_model: str | None = None
@@ -137,6 +139,22 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """An extra HTTP header of every call to a provider.
+
+    Attributes:
+        name: As it is sent.
+        value: What it says; ``None`` where a variable says it.
+        variable: The environment variable that holds the value, which is looked up for each call
+            and shown to nobody.
+    """
+
+    name: str
+    value: str | None = None
+    variable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One service, server or engine that a user can name, and what it really takes.
 
@@ -162,6 +180,11 @@ class Provider:
         relayed_models: Of a ``server``: patterns of the models that it passes on to somebody else,
             who may charge. ``()``: it runs every model itself, so on this machine it costs
             nothing. ``None``: nobody knows, and so its cost is unknown.
+        like: Of an endpoint that the config file describes: the provider whose protocol it speaks,
+            and whose plugin serves it. A plugin that keeps tables by provider name looks up
+            ``provider.like or provider.name``.
+        headers: Extra HTTP headers, sent to its own base URL only; :func:`mediasense.connect`
+            gives them with the values of their variables.
     """
 
     name: str
@@ -181,6 +204,8 @@ class Provider:
     text: TextLimits | None = None
     models: tuple[ModelRule, ...] = ()
     relayed_models: tuple[str, ...] | None = None
+    like: str | None = None
+    headers: tuple[Header, ...] = ()
 
     def limits_for(self, model: str | None) -> Provider | ModelRule:
         """The record that says what ``model`` takes: the first matching rule, or the provider."""

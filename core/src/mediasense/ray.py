@@ -226,7 +226,8 @@ def analyze(
         A ``ray.data.Dataset`` with the columns of :class:`Analyze` added.
 
     Raises:
-        UsageError: Ray is not installed, or an option is wrong.
+        UsageError: Ray is not installed, an option is wrong, or a plugin of this program is not
+            one that is installed.
     """
     from mediasense import runtime
     from mediasense.batches.limits import Limits
@@ -234,6 +235,7 @@ def analyze(
 
     if jobs < 1:
         raise UsageError(f"{jobs} jobs are not 1 or more", hint="give jobs=8")
+    runtime.require_installed_plugins()
     asked = question if isinstance(question, Question) else Question(prompt=question)
     cluster = Cluster.of_this_program()
     if workers is None:
@@ -280,9 +282,10 @@ def _worker(question: Question, jobs: int, origin: Origin | None) -> Worker:
     else:
         _require_same(origin)
         number = int.from_bytes(os.urandom(6))
+        plugins = here.plugins.with_endpoints(origin.config.endpoints)
         threading.Thread(target=partial(_live, origin.limits, number), daemon=True).start()
         worker = worker_of(
-            replace(dispatcher, config=origin.config),
+            replace(dispatcher, plugins=plugins, config=origin.config),
             question,
             jobs=jobs,
             lanes=FarLanes(origin.limits),

@@ -3,15 +3,57 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediasense.config import Config, load_config
-from mediasense.plugins import Plugins, load_plugins
+from mediasense.discovery import named_plugin
+from mediasense.errors import UsageError
+from mediasense.offers import DISABLE_VARIABLE
+from mediasense.plugins import Plugins, is_strict, load_plugins
 
 if TYPE_CHECKING:
     from mediasense.dispatch import Dispatcher
     from mediasense.store.cache import Cache
     from mediasense.store.history import History
+    from mediasense.tracing import OnTrace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginChoice:
+    """What is asked of plugins for one process, besides what the config and the environment say.
+
+    Attributes:
+        plugins: Paths of files and names of modules that are loaded besides those installed.
+        disabled: Names of plugins that are not loaded.
+        strict: Whether anything that is wrong with any plugin is an error.
+        on_trace: Told of each hook that is called.
+    """
+
+    plugins: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
+    strict: bool = False
+    on_trace: OnTrace | None = None
+
+
+_chosen = [PluginChoice()]
+
+
+def choice() -> PluginChoice:
+    """What was chosen last."""
+    return _chosen[0]
+
+
+def choose(choice: PluginChoice) -> None:
+    """Say which plugins this process uses; the root options of the command line do.
+
+    From Python this is the one way to load a plugin from a file without a config file, and has to
+    come before the first question: plugins are loaded once.
+    """
+    if choice != _chosen[0]:
+        _chosen[0] = choice
+        plugins.cache_clear()
+        dispatcher.cache_clear()
 
 
 @functools.cache
@@ -22,8 +64,48 @@ def config() -> Config:
 
 @functools.cache
 def plugins() -> Plugins:
-    """Every plugin that is installed and not switched off."""
-    return load_plugins(disabled=config().disable_plugins)
+    """Every plugin that is installed or named, and not switched off; some may have failed."""
+    settings = config()
+    named = [named_plugin(name, "config") for name in settings.plugins]
+    named += [named_plugin(name, "option") for name in _chosen[0].plugins]
+    return load_plugins(
+        disabled=(*settings.disable_plugins, *_chosen[0].disabled),
+        endpoints=settings.endpoints,
+        named=tuple(named),
+        on_trace=_chosen[0].on_trace,
+    )
+
+
+def require_sound_plugins() -> None:
+    """Check that all is well with the plugins that have to be.
+
+    Raises:
+        PluginError: Something is wrong, and strictness was asked for; or a plugin failed that was
+            chosen for this process.
+    """
+    strict = _chosen[0].strict or is_strict()
+    if strict or _chosen[0].plugins:
+        plugins().require_sound(strict=strict)
+
+
+def require_installed_plugins() -> None:
+    """Check that other machines can have the same plugins, which they look up by themselves.
+
+    Raises:
+        UsageError: Some are not installed, or were chosen for this process alone.
+    """
+    if _chosen[0].disabled or _chosen[0].on_trace is not None:
+        raise UsageError(
+            "--no-plugin and --trace are for this process, and --engine ray asks from others",
+            hint=f"set {DISABLE_VARIABLE} on the nodes, or leave out --engine ray",
+        )
+    for plugin in plugins().loaded:
+        if plugin.entry_point.origin != "installed":
+            raise UsageError(
+                f"--engine ray uses plugins that are installed on every node, and "
+                f"{plugin.entry_point} is not installed",
+                hint="make it a package (type: mediasense new-plugin), or leave out --engine ray",
+            )
 
 
 @functools.cache
@@ -55,7 +137,12 @@ def history() -> History | None:
 
 @functools.cache
 def dispatcher() -> Dispatcher:
-    """The dispatcher over all of them."""
+    """The dispatcher over all of them.
+
+    Raises:
+        PluginError: As for :func:`require_sound_plugins`.
+    """
+    require_sound_plugins()
     from mediasense.desk import Desk
     from mediasense.dispatch import Dispatcher
     from mediasense.prices import KeptPrices

@@ -88,6 +88,33 @@ class RecordingFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A part of a picture; by default, all of it.
+
+    Attributes:
+        left, top, right, bottom: In fractions of its sides, from its top left corner.
+    """
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Where a picture, or a part of one, stands on an image that was made of it.
+
+    Attributes:
+        place: Where on the image.
+        part: Which part of the picture.
+    """
+
+    place: Region = Region()
+    part: Region = Region()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
     """One image, video or sound: checked bytes on disk or in memory, or a URI.
 
@@ -102,6 +129,8 @@ class Media:
         seconds: Length of a recording, where its container says.
         has_sound: Of a video: whether it has a sound track; ``None`` when not looked at.
         timestamp: Of a frame: seconds from the start of its recording.
+        shows: Of a contact sheet, or of a tile of a long picture: what stands where on it. ``()``
+            is one whole picture.
         name: What the user called it, fit to be printed; never sent.
         facts: What the media engine found out besides; plugins do not need it.
     """
@@ -117,6 +146,7 @@ class Media:
     seconds: float | None = None
     has_sound: bool | None = None
     timestamp: float | None = None
+    shows: tuple[Shown, ...] = ()
     name: str = field(default="", repr=False)
     facts: ImageFacts | RecordingFacts | None = field(default=None, repr=False)
 
@@ -367,6 +397,22 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A word, or what stands for one where a language does not part them.
+
+    Attributes:
+        start, end: Seconds from the start of the recording.
+        text: The word, with its punctuation and without spaces around it.
+        confidence: Between 0 and 1, where the service reports one.
+    """
+
+    start: float
+    end: float
+    text: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A stretch of speech.
 
@@ -375,6 +421,7 @@ class Segment:
         text: What is said.
         speaker: Who says it, where the service tells speakers apart.
         confidence: Between 0 and 1, where the service reports one.
+        words: Its words with their times, where the service tells them.
     """
 
     start: float
@@ -382,6 +429,7 @@ class Segment:
     text: str
     speaker: str | None = None
     confidence: float | None = None
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

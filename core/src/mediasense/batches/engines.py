@@ -13,10 +13,16 @@ from mediasense.types import Question
 def engine_for(
     dispatcher: Dispatcher, question: Question, setting: Setting
 ) -> Callable[[Purse], Engine]:
-    """Makes the engine that a setting names, once it is known what may be spent."""
+    """Makes the engine that a setting names, once it is known what may be spent.
+
+    Raises:
+        UsageError: Other machines cannot have the plugins of this process.
+    """
     if setting.engine == "ray":
+        from mediasense import runtime
         from mediasense.batches.cluster import ray_engine
 
+        runtime.require_installed_plugins()
         return ray_engine(dispatcher, question, setting)
     from mediasense.batches.local import local_engine
 

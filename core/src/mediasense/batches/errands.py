@@ -81,7 +81,8 @@ class NodeErrand:
         gate = Gate(self.jobs)
         here = runtime.dispatcher()
         desk = replace(here.desk, history=None)
-        dispatcher = replace(here, config=self.config, desk=desk)
+        plugins = here.plugins.with_endpoints(self.config.endpoints)
+        dispatcher = replace(here, plugins=plugins, config=self.config, desk=desk)
         made = worker_of(
             dispatcher,
             self.question,

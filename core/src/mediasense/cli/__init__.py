@@ -16,12 +16,16 @@ def main() -> None:
     try:
         from mediasense.cli.app import build
 
-        app = build()
-        gc.freeze()
-        gc.enable()
-        app()
+        build()()
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def look_for_garbage() -> None:
+    """Look for garbage from now on: the program and its plugins are loaded."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _leave_memory_to_the_system() -> None:

@@ -1,6 +1,5 @@
 """``mediasense image``, ``video``, ``audio`` and ``plan``: ask about media, or see the plan."""
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +21,7 @@ from mediasense.cli.options import (
 from mediasense.errors import MediasenseError, UsageError
 from mediasense.names import MediaModality
 from mediasense.output.progress import Display
-from mediasense.output.terminal import say, write
+from mediasense.output.terminal import answers, say, write
 
 if TYPE_CHECKING:
     from mediasense.cli.options import Format
@@ -151,7 +150,7 @@ def _answer(
         def show(piece: str) -> None:
             display.clear()
             pieces.append(piece)
-            write(sys.stdout, piece)
+            write(answers(), piece)
 
         try:
             analysis = runtime.dispatcher().analyze(
@@ -163,12 +162,12 @@ def _answer(
             )
         except MediasenseError:
             if pieces:
-                write(sys.stdout, "\n")
+                write(answers(), "\n")
             raise
     if not pieces:
-        write(sys.stdout, _rendered(analysis, kind))
+        write(answers(), _rendered(analysis, kind))
     elif not pieces[-1].endswith("\n"):
-        write(sys.stdout, "\n")
+        write(answers(), "\n")
     if asked.provider is None and asked.access.base_url is None:
         say("note", f"answered by {analysis.provider} ({analysis.model})")
     for warning in analysis.warnings:
@@ -225,6 +224,6 @@ def _plan(
             on_progress=display.report,
         )
     if as_json:
-        write(sys.stdout, plan_json(planned) + "\n")
+        write(answers(), plan_json(planned) + "\n")
     else:
         print_plan(planned)

@@ -1,6 +1,5 @@
 """``mediasense cache``: the answers that are kept, so that nobody pays for them again."""
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +8,7 @@ import typer
 from mediasense import runtime
 from mediasense.errors import UsageError
 from mediasense.output.tables import print_table
-from mediasense.output.terminal import say, write
+from mediasense.output.terminal import answers, say, write
 
 if TYPE_CHECKING:
     from mediasense.store.cache import Cache, CachePart, CacheStats
@@ -31,10 +30,10 @@ def show_stats(
         from mediasense.envelope import dumps
 
         facts = {**asdict(stats), "path": str(stats.path)}
-        write(sys.stdout, dumps(facts) + "\n")
+        write(answers(), dumps(facts) + "\n")
         return
     print_table(("what", "entries", "size"), _rows(stats))
-    write(sys.stdout, "\n" + "\n".join(_below(stats)) + "\n")
+    write(answers(), "\n" + "\n".join(_below(stats)) + "\n")
     if not stats.entries:
         say("note", "nothing is kept yet: an answer is when it is given")
 

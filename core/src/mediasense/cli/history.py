@@ -1,6 +1,5 @@
 """``mediasense history``: what was asked before, what was answered, and what it cost."""
 
-import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from mediasense.cli.options import spread
 from mediasense.errors import UsageError
 from mediasense.output.money import cost_words, dollars
 from mediasense.output.tables import print_table
-from mediasense.output.terminal import say, write
+from mediasense.output.terminal import answers, say, write
 
 if TYPE_CHECKING:
     from mediasense.ledger import Spent
@@ -109,7 +108,7 @@ def show_answer(
             f"there is no answer {number} in the history", hint="type: mediasense history"
         )
     if as_json:
-        write(sys.stdout, _envelope(past) + "\n")
+        write(answers(), _envelope(past) + "\n")
         return
     question = f": {past.prompt}" if past.prompt is not None else ""
     say("note", f"asked {_when(past.at)} about {', '.join(past.sources)}{question}")
@@ -117,7 +116,7 @@ def show_answer(
         say("note", f"{past.provider} gave no answer ({_cost(past)}): {past.failure}")
         return
     say("note", f"answered by {past.provider} ({past.model}): {_cost(past)}")
-    write(sys.stdout, past.text.rstrip("\n") + "\n")
+    write(answers(), past.text.rstrip("\n") + "\n")
 
 
 @history_app.command("costs")
@@ -340,4 +339,4 @@ def _iso(at: float) -> str:
 def _print_json(value: object) -> None:
     from mediasense.envelope import dumps
 
-    write(sys.stdout, dumps(value) + "\n")
+    write(answers(), dumps(value) + "\n")

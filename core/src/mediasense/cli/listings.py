@@ -1,6 +1,5 @@
 """What listings of what is there have in common."""
 
-import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from mediasense.errors import NoPlugins
 from mediasense.known import PACKAGES
-from mediasense.output.terminal import write
+from mediasense.output.terminal import answers, write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +32,4 @@ def print_json(value: object) -> None:
     """Print a value as JSON on stdout."""
     from mediasense.envelope import dumps
 
-    write(sys.stdout, dumps(value) + "\n")
+    write(answers(), dumps(value) + "\n")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mediasense import runtime
+from mediasense.cli.adding import add
 from mediasense.cli.groups import WithDefault
 from mediasense.cli.listings import ListingOptions, nothing_installed, print_json
 from mediasense.cli.options import ProviderOptions, question, spread
@@ -49,6 +50,9 @@ def show(
         _print_providers(rows, with_checks=check)
     if names and any(c["status"] not in ("ready", "unchecked") for c in checks.values()):
         raise typer.Exit(40)
+
+
+providers_app.command()(add)
 
 
 @spread

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mediasense.envelope import dumps, media_facts
 from mediasense.output.tables import print_table
-from mediasense.output.terminal import write
+from mediasense.output.terminal import answers, write
 from mediasense.steps import Step, clock, size
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def print_plan(planned: Planned) -> None:
     """The plan as a table on stdout, with what it is about above and what is left out below."""
     plan = planned.plan
     lines = [_described(item) for item in planned.media]
-    write(sys.stdout, "\n".join([*lines, f"strategy: {plan.strategy}", "", ""]))
+    write(answers(), "\n".join([*lines, f"strategy: {plan.strategy}", "", ""]))
     print_table(
         ("step", "what", "who", "calls", "images", "sent", "tokens", "cost"),
         [_row(step, planned.media[0]) for step in plan.steps],
@@ -47,7 +46,7 @@ def print_plan(planned: Planned) -> None:
     below = [f"left out: {left.words}" for left in plan.left_out]
     below += [f"note: {warning}" for warning in plan.warnings]
     below.append(f"estimate: {_tokens(plan.tokens)} input tokens, {_cost(plan.cost)}")
-    write(sys.stdout, "\n" + "\n".join(below) + "\n")
+    write(answers(), "\n" + "\n".join(below) + "\n")
 
 
 def _described(media: Media) -> str:

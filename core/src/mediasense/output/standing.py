@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mediasense.errors import MediasenseError, one_line
 from mediasense.output.money import call_words
-from mediasense.output.terminal import say, write
+from mediasense.output.terminal import answers, say, write
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -66,10 +66,10 @@ class BatchDisplay:
 
     def write(self, text: str) -> None:
         """Write a result on stdout, which may be the same terminal."""
-        if self._live is not None and sys.stdout.isatty():
+        if self._live is not None and answers().isatty():
             self._above(text)
         else:
-            write(sys.stdout, text)
+            write(answers(), text)
 
     def show(self, text: str) -> None:
         """Write some lines on stderr, above the line."""

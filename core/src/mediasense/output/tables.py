@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from mediasense.errors import one_line
+from mediasense.output.terminal import answers, write
 
 
-def print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def print_table(
+    columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: int = 1
+) -> None:
     """Print rows under their column names on stdout.
 
     What services say may stand in them: each cell is made one printable line.
+
+    Args:
+        columns: Their names.
+        rows: One cell for each column.
+        whole: How many columns, from the left, are not wrapped.
     """
-    encoding = sys.stdout.encoding or "utf-8"
+    out = answers()
+    encoding = out.encoding or "utf-8"
     rows = [
         tuple(one_line(c, limit=1000).encode(encoding, "replace").decode(encoding) for c in row)
         for row in rows
     ]
-    if not sys.stdout.isatty():
+    if not out.isatty():
         # A program reads this: no wrapping, no colour, and no 70 ms for the library that does it.
         widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
         for row in (tuple(name.upper() for name in columns), *rows):
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            sys.stdout.write("  ".join(cells).rstrip() + "\n")
+            write(out, "  ".join(cells).rstrip() + "\n")
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
-        table.add_column(name.upper(), no_wrap=number == 0, overflow="fold")
+        table.add_column(name.upper(), no_wrap=number < whole, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    Console(file=out, highlight=False, markup=False).print(table)

@@ -4,10 +4,66 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from mediasense.errors import MediasenseError, one_line
+
+_STDOUT, _STDERR = 1, 2
+_kept_apart: list[TextIO] = []
+
+
+def answers() -> TextIO:
+    """Where the answer goes: standard output, also while all else that is printed does not."""
+    return _kept_apart[0] if _kept_apart else sys.stdout
+
+
+@contextmanager
+def answers_alone() -> Iterator[None]:
+    """Keep standard output for answers: what anything else prints meanwhile goes to stderr.
+
+    That is what a plugin prints, a library, or a program that they start.
+    """
+    stdout = sys.stdout
+    if _kept_apart or stdout is None:
+        yield
+        return
+    another = _another_way(stdout)
+    stand_in = sys.stderr
+    _kept_apart.append(another or stdout)
+    sys.stdout = stand_in
+    try:
+        yield
+    finally:
+        _kept_apart.clear()
+        if sys.stdout is stand_in:
+            sys.stdout = stdout
+        if another is not None:
+            _put_back(another)
+
+
+def _another_way(stdout: TextIO) -> TextIO | None:
+    """Another way to what standard output is, whose own number then leads to standard error."""
+    try:
+        if stdout.fileno() != _STDOUT:
+            return None
+        stdout.flush()
+        os.fstat(_STDERR)
+        kept = os.dup(_STDOUT)
+        os.dup2(_STDERR, _STDOUT)
+    except (OSError, ValueError):  # a stand-in of a test or of another program, or a closed one
+        return None
+    return os.fdopen(kept, "w", encoding=stdout.encoding, errors=stdout.errors)
+
+
+def _put_back(kept: TextIO) -> None:
+    with suppress(OSError, ValueError):  # whoever reads has gone, or the disk is full: it was told
+        kept.flush()
+    with suppress(OSError):
+        os.dup2(kept.fileno(), _STDOUT)
+    with suppress(OSError, ValueError):
+        kept.close()
 
 
 def say(kind: str, text: str) -> None:

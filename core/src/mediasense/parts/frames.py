@@ -208,4 +208,4 @@ def _as_type(image: Media, work: FrameWork, workspace: Workspace) -> Media:
         most=1,
     )
     (made,) = prepared(image.path, image.mime_type, fit, workspace)
-    return replace(image_of(made), timestamp=image.timestamp)
+    return replace(image_of(made), timestamp=image.timestamp, shows=image.shows)

@@ -64,4 +64,5 @@ def image_of(made: Prepared) -> Media:
         width=made.width,
         height=made.height,
         timestamp=made.timestamp,
+        shows=made.shows,
     )

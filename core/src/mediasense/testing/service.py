@@ -52,11 +52,15 @@ class Service:
 
     Attributes:
         unproved: Checks that cannot hold for this service, each with the reason; they are shown in
-            the report as not proved. A check is named as its function is.
+            the report as not proved. A check is named as its function is; of one provider alone,
+            as ``check_name[provider]``.
+        imports: Packages, besides the plugin's own, that it imports whenever the program starts,
+            each with the reason.
         usage_fields: The fields of :class:`~mediasense.Usage` that the service tells.
     """
 
     unproved: ClassVar[Mapping[str, str]] = {}
+    imports: ClassVar[Mapping[str, str]] = {}
     usage_fields: ClassVar[tuple[str, ...]] = ("input_tokens", "output_tokens")
 
     def answer(self, call: Call, said: Said) -> Reply:
@@ -116,9 +120,11 @@ class Device:
 
     Attributes:
         unproved: As for :class:`Service`.
+        imports: As for :class:`Service`.
     """
 
     unproved: ClassVar[Mapping[str, str]] = {}
+    imports: ClassVar[Mapping[str, str]] = {}
 
     def sample(self, provider: Provider, modality: MediaModality, folder: Path) -> Sample:
         """Media whose content is known.

@@ -92,11 +92,13 @@ class Call:
             for data in (part.get_payload(decode=True),)
         )
 
+    def contents(self) -> bytes:
+        """The body, and behind it everything that stands in it as base64, decoded."""
+        return b"\n".join((self.body, *map(_decoded, _BASE64_RUN.findall(self.body))))
+
     def holds(self, data: bytes) -> bool:
         """Whether the body holds these bytes, as they are or as base64."""
-        if data in self.body:
-            return True
-        return any(data in _decoded(run) for run in _BASE64_RUN.findall(self.body))
+        return data in self.body or data in self.contents()
 
     def mentions(self, text: str) -> bool:
         """Whether the text stands anywhere in the request: its path, headers or body."""
@@ -155,19 +157,25 @@ class Wire:
 
     Use it as a context manager. Requests are answered on threads of their own, several at once.
 
+    Args:
+        answer: What makes a reply of a call.
+        port: Where it listens; 0 for any that is free.
+
     Attributes:
         answer: What makes a reply of a call; it may be replaced at any time. What it raises is
             answered with 500, and kept in ``problems``.
         calls: What came, in order.
         problems: What ``answer`` raised.
+        left: How many clients went away before they had the whole answer.
     """
 
-    def __init__(self, answer: Callable[[Call], Reply]) -> None:
+    def __init__(self, answer: Callable[[Call], Reply], *, port: int = 0) -> None:
         self.answer = answer
         self.calls: list[Call] = []
         self.problems: list[Exception] = []
+        self.left = 0
         self._ended = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.wire = self
 
     @property
@@ -188,6 +196,7 @@ class Wire:
         """Forget what came."""
         self.calls.clear()
         self.problems.clear()
+        self.left = 0
 
     def take(self, call: Call) -> Reply:
         """Record a request, and say what is answered."""
@@ -227,6 +236,9 @@ class _Handler(BaseHTTPRequestHandler):
     """Reads a request whole, and sends what the script says."""
 
     protocol_version = "HTTP/1.1"
+    # Else each small piece would wait 40 ms for the client's delayed acknowledgement.
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
     server: _Server
 
     def handle_one_request(self) -> None:
@@ -247,7 +259,12 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.delay and self.server.wire.wait(reply.delay):
             self.close_connection = True
             return
-        self._send(reply)
+        try:
+            self._send(reply)
+            self.wfile.flush()
+        except OSError:
+            self.server.wire.left += 1
+            self.close_connection = True
 
     def _body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():

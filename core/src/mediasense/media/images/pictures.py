@@ -16,6 +16,7 @@ from mediasense.media.images.colours import as_srgb, laid_on_white
 from mediasense.media.images.fitting import MADE, ImageFit, Pixels, scale_into, tile_boxes
 from mediasense.media.images.metadata import read_exif, strip_metadata
 from mediasense.media.images.picture_files import EXTENSIONS, encode_within, write_new
+from mediasense.types import Box, Region, Shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,6 +37,7 @@ class Prepared:
         words: Which part of its source it is, such as ``part 2 of 3, from top to bottom``; empty
             for the whole.
         timestamp: Of a frame: seconds from the start.
+        shows: As for :class:`~mediasense.types.Media`.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class Prepared:
     height: int | None
     words: str = ""
     timestamp: float | None = None
+    shows: tuple[Shown, ...] = ()
 
 
 def prepare_image(
@@ -126,6 +129,7 @@ class _Part:
     picture: Image.Image
     words: str
     timestamp: float | None = None
+    shows: tuple[Shown, ...] = ()
 
 
 def _redrawn(
@@ -154,6 +158,7 @@ def _redrawn(
                 height=encoded.height,
                 words=part.words,
                 timestamp=part.timestamp,
+                shows=part.shows,
             )
             tell(min(1.0, done / fit.pieces))
 
@@ -176,9 +181,24 @@ def _parts(
     boxes = tile_boxes(plain.width, plain.height, fit.tiles)
     direction = "top to bottom" if plain.height >= plain.width else "left to right"
     for number, box in enumerate(boxes, 1):
-        part = plain.crop((box.left, box.top, box.right, box.bottom)) if fit.tiles > 1 else plain
-        words = f"part {number} of {fit.tiles}, from {direction}" if fit.tiles > 1 else ""
-        yield _Part(picture=part, words=words)
+        if fit.tiles == 1:
+            yield _Part(picture=plain, words="")
+            continue
+        yield _Part(
+            picture=plain.crop((box.left, box.top, box.right, box.bottom)),
+            words=f"part {number} of {fit.tiles}, from {direction}",
+            shows=(Shown(part=region_of(box, plain.width, plain.height)),),
+        )
+
+
+def region_of(box: Box, width: int, height: int) -> Region:
+    """A box in pixels, in fractions of the picture that it is on."""
+    return Region(
+        left=box.left / width,
+        top=box.top / height,
+        right=box.right / width,
+        bottom=box.bottom / height,
+    )
 
 
 def _decode_small(picture: Image.Image, fit: ImageFit, mime_type: str) -> None:

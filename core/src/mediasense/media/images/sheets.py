@@ -12,9 +12,10 @@ from mediasense.media.images import open_picture
 from mediasense.media.images.colours import laid_on_white
 from mediasense.media.images.fitting import Pixels, scale_into
 from mediasense.media.images.picture_files import encode_within, write_new
-from mediasense.media.images.pictures import Prepared
+from mediasense.media.images.pictures import Prepared, region_of
 from mediasense.media.sniff import HEAD_BYTES, sniff
 from mediasense.steps import clock
+from mediasense.types import Box, Shown
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -138,8 +139,9 @@ def make_sheet(
     sheet = Image.new("RGB", (grid.width, grid.height), _WHITE)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(grid.text)
+    boxes = []
     for index, frame in enumerate(frames):
-        _place(sheet, draw, font, grid, index, frame)
+        boxes.append(_place(sheet, draw, font, grid, index, frame))
         tell(0.9 * (index + 1) / len(frames))
     encoded = encode_within(sheet, "image/jpeg", max_bytes)
     tell(1.0)
@@ -151,6 +153,7 @@ def make_sheet(
         height=encoded.height,
         words=_words(frames),
         timestamp=frames[0].timestamp,
+        shows=tuple(Shown(place=region_of(box, sheet.width, sheet.height)) for box in boxes),
     )
 
 
@@ -235,13 +238,19 @@ def _place(
     grid: SheetGrid,
     index: int,
     frame: SheetFrame,
-) -> None:
-    """Put a frame into its cell, in the middle, and its time into the strip below."""
+) -> Box:
+    """Put a frame into its cell, in the middle, and its time into the strip below.
+
+    Returns:
+        Where it stands.
+    """
     row, column = divmod(index, grid.columns)
     left = _GAP + column * (grid.frame_width + _GAP)
     top = _GAP + row * (grid.frame_height + grid.strip + _GAP)
     picture = _read(frame.path, Pixels(width=grid.frame_width, height=grid.frame_height))
-    aside = (grid.frame_width - picture.width) // 2
-    sheet.paste(picture, (left + aside, top + (grid.frame_height - picture.height) // 2))
+    across = left + (grid.frame_width - picture.width) // 2
+    down = top + (grid.frame_height - picture.height) // 2
+    sheet.paste(picture, (across, down))
     middle = (left + grid.frame_width / 2, top + grid.frame_height + grid.strip / 2)
     draw.text(middle, clock(frame.timestamp), fill=_BLACK, font=font, anchor="mm")
+    return Box(left=across, top=down, right=across + picture.width, bottom=down + picture.height)
