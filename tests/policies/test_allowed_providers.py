@@ -82,6 +82,13 @@ def test_after_a_forbidden_provider_an_allowed_one_is_asked(house, rule, shot):
     assert answer.warnings == ("far is not allowed: near answered instead",)
 
 
+def test_a_forbidden_call_counts_against_no_budget(house, rule, shot):
+    """The price of the first is unknown, which a limit of cost would refuse before the rule."""
+    rule(NEAR)
+    with pytest.raises(Forbidden):
+        mediasense.analyze(shot, "what?", provider="far", max_cost=0.0)
+
+
 def test_a_stand_in_that_is_forbidden_is_not_asked(house, rule, shot):
     rule(NEAR)
     house.down["near"] = 503

@@ -147,6 +147,7 @@ class Answering:
                 planned,
                 asking.question,
                 calls=Calls(
+                    prepare=self.hooks.prepare,
                     make=self.make,
                     ledger=ledger,
                     memory=memory,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mediasense.pacing.pacer import Pacer
 
 Make = Callable[[Request, OnText | None], Answer]
+Prepare = Callable[[Request], Request]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Calls:
     """Makes calls.
 
     Attributes:
+        prepare: Makes of a request what the house wants, or refuses it.
         make: Makes one for real.
         ledger: What they come to, and must not pass.
         memory: What was answered before; ``None`` where nothing is kept.
@@ -35,6 +37,7 @@ class Calls:
         hopeful: Whether another provider may stand in for one that is down.
     """
 
+    prepare: Prepare
     make: Make
     ledger: Ledger
     memory: Memory | None = None
@@ -68,6 +71,8 @@ class Calls:
         return answer
 
     def _made(self, request: Request, on_text: OnText | None) -> Answer:
+        # First: what a rule forbids neither waits for its turn nor counts against the budget.
+        request = self.prepare(request)
         with apart(), self.ledger.paying(request) as entry, self.gate:
             answer = entry.answered(self._paced(request, on_text))
         # A plugin that says so would have its tokens left out.

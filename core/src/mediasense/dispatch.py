@@ -214,7 +214,7 @@ class Dispatcher:
 
     def _ask(self, request: Request, on_text: OnText | None) -> Answer:
         """Make one call through the hooks; what comes back is an answer."""
-        answer = self._hooks.call(request, on_text)
+        answer = self._hooks.make(request, on_text)
         if not (
             isinstance(answer, Answer)
             and isinstance(answer.text, str)

@@ -39,12 +39,15 @@ class Hooks:
         self._callers: dict[tuple[str, str], Any] = {}
 
     def call(self, request: Request, on_text: OnText | None = None) -> Any:
+        """Prepare a request as the house wants it, and make it."""
+        return self.make(self.prepare(request), on_text)
+
+    def make(self, request: Request, on_text: OnText | None = None) -> Any:
         """Call the hook for a request, with every other provider plugin left out.
 
         Raises:
             PluginError: The plugin failed in a way that is not one of the known errors.
         """
-        request = self._prepared(request)
         hook = _HOOKS[type(request)]
         owner = self._owner(request.provider)
         caller = self._caller(hook, owner)
@@ -119,8 +122,13 @@ class Hooks:
             what = f"{hook} failed: {type(error).__name__}: {error}"
             raise self.broken(provider, what) from error
 
-    def _prepared(self, request: AnyRequest) -> AnyRequest:
-        """The request after every ``prepare_request``, in order."""
+    def prepare(self, request: AnyRequest) -> AnyRequest:
+        """The request after every ``prepare_request``, in order.
+
+        Raises:
+            PluginError: One of them failed, or returned another kind of request.
+            MediasenseError: A rule refuses it.
+        """
         implementations = self._plugins.manager.hook.prepare_request.get_hookimpls()
         if not implementations:
             return request
