@@ -60,9 +60,12 @@ nitpick_ignore_regex = [
     ("py:.*", r"(_typeshed\.)?WriteableBuffer|(os\.)?PathLike"),
     ("py:.*", r"np\..*|NDArray|av\..*|PluginManager.*"),
     # What stands behind the public names, which live in these modules alone; and type variables.
-    ("py:.*", r"mediasense\.(?!(body|connection|errors|hookspecs|http|providers|types)\.)[a-z_]+\..*|Source"),
+    (
+        "py:.*",
+        r"mediasense\.(?!(body|connection|errors|hookspecs|http|providers|types)\.)[a-z_]+\..*",
+    ),
     ("py:.*", r"(mediasense\.\w+\.)?(Client|Credential|ImageFacts|RecordingFacts|AnyRequest)"),
-    ("py:.*", r"Refusal|OnError|Needs|Prove|mediasense\.providers\.Limits"),
+    ("py:.*", r"Source|Refusal|OnError|Needs|Prove|mediasense\.providers\.Limits"),
 ]
 
 

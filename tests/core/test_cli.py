@@ -661,6 +661,7 @@ def test_without_plugins_the_packages_are_listed(cli, command):
     lines = cli(command).stderr.splitlines()
     assert [line.split()[0] for line in lines if line.startswith("  mediasense-")] == [
         "mediasense-on-device",
+        "mediasense-whisper-local",
         "mediasense-gemini-native",
         "mediasense-openai-compat",
     ]

@@ -187,6 +187,13 @@ def test_a_broken_plugin_of_the_config_is_a_warning(cli, file, picture, monkeypa
     assert done.stderr.count("warning: plugin gone") == 1
 
 
+def test_what_both_name_has_to_be_there(cli, monkeypatch, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text('plugins = ["./gone.py"]\n')
+    monkeypatch.setenv("MEDIASENSE_CONFIG", str(config))
+    assert cli("--plugin", str(tmp_path / "gone.py"), "providers").exit_code == 4
+
+
 def test_other_machines_cannot_have_a_file(cli, picture, file, tmp_path):
     out = str(tmp_path / "out.jsonl")
     ask = ("batch", picture, "-p", "filed", "--engine", "ray", "--out", out)
@@ -449,3 +456,22 @@ def test_the_trace_of_a_batch(site, tmp_path, make_image):
 def test_without_the_option_nothing_is_traced(site, picture):
     site.install("talker", TALKER)
     assert "trace" not in site.run("image", picture, "-p", "talker").stderr
+
+
+# --- one way to stdout ---------------------------------------------------------------------------
+
+
+def test_commands_write_answers_in_one_way():
+    """Whatever is printed in another way while a command runs is on stderr."""
+    from pathlib import Path
+
+    import mediasense
+
+    root = Path(mediasense.__file__).parent
+    naming = {
+        path.name
+        for folder in ("cli", "output")
+        for path in (root / folder).glob("*.py")
+        if "sys.stdout" in path.read_text(encoding="utf-8")
+    }
+    assert naming == {"terminal.py"}

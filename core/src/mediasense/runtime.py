@@ -66,8 +66,8 @@ def config() -> Config:
 def plugins() -> Plugins:
     """Every plugin that is installed or named, and not switched off; some may have failed."""
     settings = config()
-    named = [named_plugin(name, "config") for name in settings.plugins]
-    named += [named_plugin(name, "option") for name in _chosen[0].plugins]
+    named = [named_plugin(name, "option") for name in _chosen[0].plugins]
+    named += [named_plugin(name, "config") for name in settings.plugins]
     return load_plugins(
         disabled=(*settings.disable_plugins, *_chosen[0].disabled),
         endpoints=settings.endpoints,

@@ -101,13 +101,13 @@ class PluginPackage:
 def requirement(core: str) -> str:
     """The versions of mediasense for which a plugin that is written for this one works.
 
-    The contract changes with the first number that is not zero.
+    What a minor version may change is promised: plugins go on working until the next major one.
 
     Args:
         core: A version, such as ``0.1.0``.
     """
     major, minor = (int(number) for number in core.split(".")[:2])
-    return f">={major}.{minor},<{major + 1}" if major else f">=0.{minor},<0.{minor + 1}"
+    return f">={major}.{minor},<{major + 1}"
 
 
 def _templates(folder: Path) -> list[tuple[Path, Path]]:

@@ -130,12 +130,12 @@ class _Watched(dict[str, str]):
         self.asked: list[str] = []
 
     def __getitem__(self, name: str) -> str:
-        self.asked.append(name)
+        self.asked.append(str(name))
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """A variable, or something else."""
-        self.asked.append(name)
+        self.asked.append(str(name))
         return super().get(name, default)
 
     def __contains__(self, name: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mediasense.errors import ProviderError, RateLimited, error_for_status
+from mediasense.errors import ProviderError, RateLimited, RequestRejected, error_for_status
 from mediasense.testing.registry import check, require
 from mediasense.testing.subject import Kind, Subject, told
 from mediasense.testing.wire import Reply
@@ -78,8 +78,9 @@ def check_redirects_are_not_followed(subject: Subject) -> None:
             f"{kind}: a redirect with {status} was followed; do not follow redirects",
         )
         require(
-            isinstance(outcome.error, ProviderError),
-            f"{kind}: a redirect with {status} gave {outcome.error!r}, and not a ProviderError",
+            type(outcome.error) is RequestRejected,
+            f"{kind}: a redirect with {status} gave {told(outcome.error)}, and not "
+            "RequestRejected: do not let the SDK follow it",
         )
 
 

@@ -37,7 +37,7 @@ def check_a_refused_listing_is_an_error(subject: Subject) -> None:
         f"list_models: a 401 gave {told(error) if error else 'a list'}, and not "
         "AuthenticationError: `mediasense providers --check` tells by it whether a key is good",
     )
-    for body in (b"", b"<html></html>", b"[", b"null", b"7", b'"canary"'):
+    for body in (b"", b"<html></html>", b"[", b"{}", b"null", b"7", b'"canary"'):
         subject.fails_with(body)
         outcome = subject.call(subject.models_request())
         require(

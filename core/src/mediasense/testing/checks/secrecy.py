@@ -166,7 +166,7 @@ class _Repeated:
         if reply.status != self.status:
             return reply
         words = {"error": {"message": f"the key {KEY} is not for this", "code": self.status}}
-        return replace(reply, body=Reply.of(words).body, headers=(("X-Key", KEY),))
+        return replace(reply, body=Reply.of(words).body)
 
 
 @dataclass(slots=True)
@@ -221,8 +221,7 @@ class _Keeper(logging.Handler):
     """A handler that keeps what it is told."""
 
     def __init__(self, words: list[str]) -> None:
-        # Transports write every header at DEBUG, which whoever debugs has asked for.
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)
         self._words = words
 
     def emit(self, record: logging.LogRecord) -> None:
