@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mediasense import planning
 from mediasense.testing import Result, run_checks
 from mediasense.testing.checks import all_checks
 from mediasense.testing.sources import script_in
@@ -258,6 +260,7 @@ WRONG = [
         "check_every_status_is_its_error",
         "check_a_failure_is_its_error_whatever_its_body_holds",
         "check_a_rate_limit_tells_how_long_to_wait",
+        "check_redirects_are_not_followed",
         "check_a_refused_listing_is_an_error",
     ),
     (
@@ -605,15 +608,15 @@ WRONG_TWICE = [
         {"check_a_cancelled_stream_is_closed"},
     ),
     (
-        "text that is not sent",
+        "text for another model",
         [
             (
                 "def generate(request, on_text):\n    return ask(request, {}, on_text)\n",
                 "def generate(request, on_text):\n"
-                '    return answer(request, {"text": "any", "model": "canary"})\n',
+                '    return ask(request, {"model": "canary-0"}, on_text)\n',
             ),
         ],
-        {"check_text_alone_is_answered"},
+        {"check_text_alone_is_answered", "check_an_endpoint_of_the_config_file_is_served"},
     ),
 ]
 
@@ -641,3 +644,23 @@ HELD_BY_THE_CORE = {
 }
 TWINS = {"check_a_video_is_answered", "check_a_question_about_sound_is_answered"}
 """The same function proves images and transcripts."""
+
+
+def test_a_core_that_refuses_no_option_would_be_seen(monkeypatch):
+    monkeypatch.setattr(planning, "require_options", lambda *_: None)
+    assert failures(run_checks(TEXT_READER)) == {"check_an_undeclared_option_is_refused"}
+
+
+def test_a_core_that_sends_any_number_of_images_would_be_seen(monkeypatch):
+    plan_images = planning.plan_images
+
+    def all_at_once(*given):
+        plan = plan_images(*given)
+        return replace(plan, sends=replace(plan.sends, per_call=99))
+
+    monkeypatch.setattr(planning, "plan_images", all_at_once)
+    found = failures(run_checks(str(HERE / "canary.py")))
+    assert found == {"check_more_images_than_declared_are_never_sent_at_once"}
+
+
+TEXT_READER = str(Path(__file__).parents[2] / "examples" / "acme_plugin" / "mediasense_acme.py")

@@ -3,7 +3,7 @@
 import json
 import math
 import threading
-import time
+import time  # noqa: F401  for those that are wrong on purpose
 from contextlib import closing, contextmanager
 
 from mediasense import (

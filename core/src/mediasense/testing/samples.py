@@ -67,10 +67,10 @@ _VIDEOS = {
     "video/mpeg": _Container(format="mpeg", video="mpeg1video", audio="mp2", rate=44100),
     "video/quicktime": _Container(format="mov", video="libx264", audio="aac"),
     "video/webm": _Container(format="webm", video="libvpx", audio="libopus", rate=48000),
-    "video/wmv": _Container(format="asf", video="wmv2", audio="wmav2", rate=44100),
+    "video/wmv": _Container(format="asf", video="wmv2", audio="libmp3lame", rate=44100),
     "video/x-flv": _Container(format="flv", video="flv", audio="aac"),
     "video/x-matroska": _Container(format="matroska", video="libx264", audio="aac"),
-    "video/x-ms-wmv": _Container(format="asf", video="wmv2", audio="wmav2", rate=44100),
+    "video/x-ms-wmv": _Container(format="asf", video="wmv2", audio="libmp3lame", rate=44100),
     "video/x-msvideo": _Container(format="avi", video="mpeg4", audio="mp2", rate=44100),
 }
 _FRAME_RATE_OF_MPEG = 25
