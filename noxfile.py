@@ -71,7 +71,7 @@ def scaffold(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation: built with warnings as errors, and every code block run."""
     session.install(*SETTINGS["dependency-groups"]["docs"], *TEST_TOOLS, *PACKAGES.values())
-    pages = Path(session.create_tmp()).resolve() / "html"
+    pages = Path(session.virtualenv.location).resolve() / "pages" / "html"
     build = ("sphinx-build", "-q", "-W", "--keep-going", "-n", "-E", "-b", "html")
     session.run(*build, "-d", str(pages.with_name("trees")), "docs", str(pages))
     session.log(f"the pages are in {pages}")

@@ -664,6 +664,17 @@ def test_a_changed_recording_gives_clips_or_a_known_error(kind, places, kept, sm
         assert all(0 <= clip.start <= clip.end for clip in made)
 
 
+def test_a_track_that_turns_up_late_is_left_out(store, folder):
+    """This FLV is cut within a packet: what is left of it looks like one of a third track."""
+    data = film("flv")
+    source = store(data[: int(len(data) * 0.6196242289749228)])
+    with av.open(str(source)) as container, pytest.raises(IndexError):
+        for _ in container.demux():
+            pass
+    copied = copy(source, folder)
+    assert sum(clip.end - clip.start for clip in copied.clips) > 6
+
+
 def test_no_recording_at_all_is_a_known_error(store, folder):
     for make in (copy, encode):
         with pytest.raises((CorruptMedia, UnsupportedMedia)):

@@ -18,6 +18,7 @@ from mediasense.errors import CorruptMedia
 from mediasense.media.changes import BLOCK_PIXELS, changed_blocks
 from mediasense.media.decoding import HINT, picture_track, small_luma, upright
 from mediasense.media.decoding import Clock as _Clock
+from mediasense.media.demuxing import demux
 from mediasense.media.recordings import open_recording
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _decoded(container: InputContainer, start: float) -> Generator[_Shown]:
     failed = ""
     try:
         clock.seek(start)
-        for packet in container.demux(stream):
+        for packet in demux(container, stream):
             clock.packets += 1
             try:
                 for frame in packet.decode():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mediasense.errors import MediaTooLarge
 from mediasense.media.decoding import Clock
+from mediasense.media.demuxing import demux
 
 if TYPE_CHECKING:
     import av
@@ -50,7 +51,7 @@ def picture_packets(
     container: InputContainer, stream: VideoStream
 ) -> Iterator[av.Packet[VideoStream]]:
     """The packets that hold something: counted alike each time that the file is read."""
-    for packet in container.demux(stream):
+    for packet in demux(container, stream):
         if packet.size:
             yield packet
 

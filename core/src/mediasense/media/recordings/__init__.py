@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from mediasense.errors import CorruptMedia, MediaError, UnsupportedMedia
+from mediasense.media.demuxing import demux
 from mediasense.media.recordings.extents import (
     Extent,
     judge,
@@ -276,7 +277,7 @@ def _first_frame(container: InputContainer, stream: Stream) -> Frame | None:
 
     read = count = 0
     with suppress(av.FFmpegError):
-        for packet in container.demux():
+        for packet in demux(container):
             read += packet.size
             if packet.stream_index == stream.index and stream.codec_context is not None:
                 count += 1

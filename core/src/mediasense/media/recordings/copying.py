@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mediasense.media.demuxing import demux
 from mediasense.media.recordings import codec_name, picture_stream, sound_stream
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Reader:
     def _in_order(self) -> Iterator[Packet[Stream]]:
         """The packets with both timestamps, each track in the order of decoding."""
         clocks = {s.index: _Clock(s, self._origin) for s in self.streams}
-        for packet in self._container.demux(self.streams):
+        for packet in demux(self._container, self.streams):
             if packet.size:
                 yield from clocks[packet.stream_index].take(packet)
         for clock in clocks.values():
@@ -145,7 +146,7 @@ def go_before(container: InputContainer, pictures: Stream | None, seconds: float
 
 
 def _first_key(container: InputContainer, pictures: Stream | None) -> float:
-    for packet in container.demux(pictures):
+    for packet in demux(container, pictures):
         if packet.is_keyframe and packet.size:
             told = packet.pts if packet.pts is not None else packet.dts
             return float((told or 0) * packet.time_base)

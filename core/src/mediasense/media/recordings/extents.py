@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from mediasense.media.demuxing import demux
+
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
@@ -100,7 +102,7 @@ def counted_seconds(container: InputContainer) -> float | None:
     read, limit = 0, time.monotonic() + _MEASURE_SECONDS
     with suppress(av.FFmpegError):
         _go_to(container, 0.0)
-        for packet in container.demux(_heard_and_seen(container)):
+        for packet in demux(container, _heard_and_seen(container)):
             if packet.duration and packet.time_base:
                 seconds = float(packet.duration * packet.time_base)
                 lasting[packet.stream_index] = lasting.get(packet.stream_index, 0.0) + seconds
@@ -234,7 +236,7 @@ def _read_from(
     try:
         if start is not None:
             _go_to(container, start)
-        for packet in container.demux():
+        for packet in demux(container):
             end = max(end, _packet_end(packet) - begin)
             read += packet.size
             if end >= enough or read > _TAIL_BYTES or time.monotonic() > limit:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediasense.errors import UnsupportedMedia
+from mediasense.media.demuxing import demux
 from mediasense.media.recordings import TEXT_CODECS, codec_name, open_recording
 from mediasense.types import Segment
 
@@ -120,7 +121,7 @@ def _cues(
     with suppress(av.FFmpegError):  # what was read until then is given
         if start > _BEFORE_SECONDS:
             container.seek(round((start - _BEFORE_SECONDS + origin) * 1e6))
-        for packet in container.demux():
+        for packet in demux(container):
             at = _time_of(packet, origin)
             if on_progress is not None and time.monotonic() - told > _PROGRESS_SECONDS:
                 told = time.monotonic()

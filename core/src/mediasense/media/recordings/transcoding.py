@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mediasense.errors import CorruptMedia, UnsupportedMedia
+from mediasense.media.demuxing import demux
 from mediasense.media.recordings import open_recording, picture_stream, sound_stream
 from mediasense.media.recordings.copying import go_before
 
@@ -174,7 +175,7 @@ class _Job:
         self._prepare()
         with suppress(av.FFmpegError):  # what there is until then is encoded
             go_before(self._container, self._pictures, self._encoding.start)
-            for packet in self._container.demux(self._streams()):
+            for packet in demux(self._container, self._streams()):
                 over = self._take(packet)
                 yield self._reached
                 if over or not self.fits:

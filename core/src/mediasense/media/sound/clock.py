@@ -6,6 +6,8 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mediasense.media.demuxing import demux
+
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
@@ -60,10 +62,10 @@ class SoundClock:
         if start <= _PREROLL_SECONDS:
             return
         target = start - _PREROLL_SECONDS + self._origin
-        with suppress(av.FFmpegError, IndexError):  # the latter where new tracks turn up
+        with suppress(av.FFmpegError):
             self._container.seek(round(target * 1_000_000))
             # Some formats have no index: who lands behind the start, or nowhere, begins at 0.
-            packet = next(self._container.demux(self._stream), None)
+            packet = next(demux(self._container, self._stream), None)
             told = None if packet is None else packet.pts
             early = told is not None and told * self._unit - self._origin <= start
             self._container.seek(round((target if early else self._origin) * 1_000_000))

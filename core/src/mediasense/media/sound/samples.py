@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mediasense.errors import CorruptMedia, MediaNotFound, UnsupportedMedia
+from mediasense.media.demuxing import demux
 from mediasense.media.recordings import open_recording
 from mediasense.media.sound.clock import SoundClock
 from mediasense.media.sound.resampling import RATE, WIDTH, Resampler
@@ -220,11 +221,9 @@ class SoundTrack:
 
         self.clock.seek(self.start)
         try:
-            yield from self._container.demux(self.stream)
+            yield from demux(self._container, self.stream)
         except av.FFmpegError as error:
             self.note(str(error.strerror))
-        except IndexError:  # PyAV, at the end of a file in which new tracks have turned up
-            return
 
     def note(self, damage: str) -> None:
         """Remember the first thing that is wrong."""

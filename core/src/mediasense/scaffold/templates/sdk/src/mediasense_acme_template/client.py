@@ -73,8 +73,10 @@ def list_models(request: ModelsRequest) -> tuple[Model, ...]:
     """
     connection = connect(request)
     with _named_errors(connection, None):
-        listed = _client(connection).models.list(extra_headers=_headers(connection))
-        return tuple(Model(name=model.id, modalities=("image", "text")) for model in listed)
+        listed = tuple(_client(connection).models.list(extra_headers=_headers(connection)))
+    if not listed:  # the SDK takes any object for a list, and this service always has models
+        raise InvalidAnswer(f"{connection.provider} listed no models", hint="check --base-url")
+    return tuple(Model(name=model.id, modalities=("image", "text")) for model in listed)
 
 
 def _events(request: ImageRequest, connection: Connection) -> Generator[str | Message]:
