@@ -25,6 +25,8 @@ PLUGINS = {
 PACKAGES = {"core": CORE, **PLUGINS}
 EXAMPLE = "./examples/acme_plugin"
 POLICIES = "./examples/policies"
+# Half of the time a test waits: for a process, a server or a timeout.
+WORKERS = str(2 * (os.cpu_count() or 1))
 
 
 @nox.session
@@ -87,7 +89,7 @@ def policies(session: nox.Session) -> None:
     # Beside the environment: in it, every rule would hold in every test.
     session.install("--no-deps", "--target", str(installed), POLICIES)
     environment = {**_environment(), "MEDIASENSE_TESTED_POLICIES": str(installed)}
-    arguments = ("-n", "auto", "tests/policies", *session.posargs)
+    arguments = ("-n", WORKERS, "tests/policies", *session.posargs)
     session.run("python", "-m", "pytest", *arguments, env=environment)
 
 
@@ -117,7 +119,7 @@ def wheels(session: nox.Session) -> None:
 
 
 def _pytest(session: nox.Session, folder: str) -> None:
-    arguments = ("python", "-m", "pytest", "-n", "auto", folder, *session.posargs)
+    arguments = ("python", "-m", "pytest", "-n", WORKERS, folder, *session.posargs)
     session.run(*arguments, env=_environment())
 
 

@@ -33,7 +33,9 @@ from mediasense import (
 )
 from mediasense.media.sniff import sniff
 from mediasense.specimens import PICTURE_TYPES, SOUND_TYPES, VIDEO_TYPE, picture, sound, video
-from mediasense.trying import Attempt, Trial, claims, list_models, proved, try_provider
+from mediasense.trying import list_models, try_provider
+from mediasense.trying.claims import claims, proved
+from mediasense.trying.records import Attempt, Trial
 
 TRIAL = Trial(model="acme-eye", timeout=5)
 OPTIONS = ("json_schema", "max_output_tokens", "temperature")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mediasense.plugins import Plugins
     from mediasense.providers import Limits, Provider
     from mediasense.settings_file import Toml
-    from mediasense.trying import Attempt, Takes, Trial, Tried
+    from mediasense.trying.records import Attempt, Takes, Trial, Tried
 
 TIMEOUT = 60.0
 
@@ -317,7 +317,7 @@ class _Model:
 
 def _candidate(adding: _Adding) -> "tuple[Plugins, Provider]":
     """The endpoint as it would be if it took everything that its protocol has."""
-    from mediasense.trying import claims
+    from mediasense.trying.claims import claims
 
     claimed = adding.table(claims(adding.plugins, adding.like), None)
     plugins = adding.require_sound(adding.own_document(claimed))
@@ -326,7 +326,7 @@ def _candidate(adding: _Adding) -> "tuple[Plugins, Provider]":
 
 def _trial(adding: _Adding, options: TrialOptions, model: str | None) -> "Trial":
     from mediasense.providers import Access
-    from mediasense.trying import Trial
+    from mediasense.trying.records import Trial
 
     return Trial(
         # Named once more: a key that is named and not set is an error, on this machine too.
