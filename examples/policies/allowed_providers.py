@@ -3,7 +3,7 @@
 Promises: a call goes only to a provider whose kind or name is allowed, and at its own address or on
 a host that is allowed: ``--base-url`` does not lead around the rule. It holds for stand-ins, for
 whoever writes down the sound of a video, and for listings. Answers that were kept under another
-rule are not given. Whoever is refused is told whom to ask.
+rule are not given. Whoever is refused is told whom to ask, with a key or without.
 
 Does not: choose. Where nobody is named and the first service with a key is forbidden, that is told,
 and no other one is tried; name one, or give ``--fallback``. A name is what an installed plugin or
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mediasense import ConfigError, Forbidden, Request, connect, hookimpl
+from mediasense import ConfigError, Forbidden, Provider, Request, base_url_of, hookimpl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +55,18 @@ def prepare_request(request: Request) -> None:
         )
     if provider.kind == "device":
         return
-    host = urlsplit(connect(request).base_url).hostname
-    own = (urlsplit(provider.base_url or "").hostname, *provider.hosts)
-    if host and host not in (*own, *rule.hosts):
+    host = urlsplit(base_url_of(provider, request.access)).hostname
+    if host and host not in rule.hosts and not _is_own(provider, host):
         raise Forbidden(
             f"{provider.name} is not allowed at {host}",
             hint="leave out --base-url and its variable",
         )
+
+
+def _is_own(provider: Provider, host: str) -> bool:
+    if host == urlsplit(provider.base_url or "").hostname:
+        return True
+    return any(host == own or host.endswith(f".{own}") for own in provider.hosts)
 
 
 @hookimpl

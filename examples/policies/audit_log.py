@@ -26,26 +26,36 @@ from mediasense import Answer, ConfigError, Media, ProviderError, TextRequest, h
 
 @hookimpl(wrapper=True, tryfirst=True)  # around all others, so that it sees them refuse
 def analyze_image(request: TextRequest) -> Generator[None, Answer, Answer]:
+    user = _user()
     _append("")  # what cannot be written down is not done
     began = time.perf_counter()
     try:
         answer = yield
     except BaseException as error:
-        _append(_line(request, type(error).__name__, error, began))
+        _append(_line(user, request, type(error).__name__, error, began))
         raise
-    _append(_line(request, "answered", answer, began))
+    _append(_line(user, request, "answered", answer, began))
     return answer
 
 
 analyze_video = analyze_audio = generate = analyze_image
 
 
-def _line(request: TextRequest, outcome: str, end: Answer | BaseException, began: float) -> str:
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in many containers
+        return str(os.getuid())
+
+
+def _line(
+    user: str, request: TextRequest, outcome: str, end: Answer | BaseException, began: float
+) -> str:
     usage = end.usage if isinstance(end, Answer | ProviderError) else None
     media = _media(request)
     told = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "user": getpass.getuser(),
+        "user": user,
         "provider": request.provider.name,
         "model": request.model,
         "kind": type(request).__name__.removesuffix("Request").lower(),

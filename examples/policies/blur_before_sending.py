@@ -69,10 +69,10 @@ def _blackened(image: Media, regions: tuple[Region, ...]) -> Media:
         what = "a link" if image.uri is not None else image.mime_type
         raise Forbidden(f"{what} is not sent: nobody can blacken it", hint="give it as a PNG file")
     try:
-        with Image.open(io.BytesIO(image.read()), formats=[kind, "MPO"]) as file:
+        with Image.open(io.BytesIO(image.read()), formats=[kind]) as file:
             upright = ImageOps.exif_transpose(file)
             picture = upright.convert("RGB" if kind == "JPEG" else "RGBA")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         what = f"a picture that cannot be read is not sent ({type(error).__name__})"
         raise Forbidden(what, hint="check the file") from None
     draw = ImageDraw.Draw(picture)

@@ -3,12 +3,17 @@
 Promises: they are gone from the text, the segments, the lines and the warnings of every answer
 before anybody sees, keeps or streams it: while this plugin is there, an answer is shown when it is
 whole. Numbers of 13 to 19 digits with the check digit of cards (Luhn) are found also where they are
-broken over lines or segments; keys by the shapes that common services give them.
+broken over lines or segments, or have up to six spaces, dashes, dots, slashes, stars and the like
+between their groups; keys by the shapes that common services give them.
 
-Does not: find what is written in letters ("four one one one"), what a model was sent, or what
-stands in the words of a failure. Some numbers that are none are taken for cards: one in ten passes
-the check by chance. An answer of JSON in which a card number stands as a bare number is no JSON any
-more, and fails.
+Does not: find a card number with letters in it ("four one one one", tags of HTML, escapes of JSON),
+with commas, colons, bars, quotes, brackets, ``<``, ``=`` or ``>`` between its digits (these stand
+between other figures, in lists and tables), or with more than six signs; a key that follows a
+letter or a digit, is broken by a space or a line, or has no shape of its own, such as a password;
+an address with "at" in place of the @; what a model was sent, or what stands in the words of a
+failure. Some things that are none are taken for secrets: of numbers one in ten passes the check by
+chance, and ``sk-`` may begin long words, too. An answer of JSON in which a card number stands as a
+bare number is no JSON any more, and fails.
 """
 
 import re
@@ -18,12 +23,15 @@ from itertools import groupby
 
 from mediasense import Answer, Segment, hookimpl
 
-_DIGITS = re.compile(r"[0-9]+")
-_NUMBER = re.compile(r"[0-9]+(?:[\s.-]{1,3}[0-9]+)*")
+_DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d+(?:(?:_|[^\w,:;|\"'()\[\]{}<=>]){1,6}\d+)*")
+# Each run of characters is tried from one place, or from places that end it: a text of any length
+# is read in a time that grows with it.
 _SHAPES = {
     "[e-mail]": r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,63}",
-    "[key]": r"(?:sk-|gh[opsur]_|github_pat_|glpat-|xox[a-z]-|hf_|gsk_|AIza)[\w-]{16,}"
-    r"|(?:AKIA|ASIA)[0-9A-Z]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"
+    "[key]": r"(?<![A-Za-z0-9])(?:sk-|[rs]k_(?:live|test)_|gh[opsur]_|github_pat_|glpat-|xox[a-z]-"
+    r"|hf_|gsk_|AIza)[\w-]{16,}|(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}"
+    r"|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----END)[\s\S])*",
 }
 
@@ -69,7 +77,9 @@ def _cards(text: str) -> Iterator[tuple[int, int]]:
             digits = ""
             for begin, end in groups[first : first + 19]:
                 digits += text[begin:end]
-                if 13 <= len(digits) <= 19 and _luhn(digits):
+                if len(digits) > 19:
+                    break
+                if len(digits) >= 13 and _luhn(digits):
                     yield start, end
 
 

@@ -3,7 +3,8 @@
 Promises: what all threads and processes that share the file have spent since midnight (UTC) is
 counted, with the failures that are billed; from the limit on nothing is sent that could cost more.
 What a call cost is what the core counts. Where that is unknown (no price, no usage, no answer in
-time) a flat rate is counted in its place, so that it is never free.
+time, a plugin or another wrapper that fails over the answer) a flat rate is counted in its place,
+so that it is never free. Without a key nothing is sent, and nothing counted.
 
 Does not: know what a call will cost. Those under way together when the limit is reached are paid,
 so it can be passed by as much as they cost; ``--max-cost`` is what stops before. Calls that end by
@@ -25,6 +26,7 @@ from mediasense import (
     Answer,
     BudgetExceeded,
     ConfigError,
+    MissingCredentials,
     ProviderError,
     TextRequest,
     call_cost,
@@ -45,8 +47,10 @@ def analyze_image(request: TextRequest) -> Generator[None, Answer, Answer]:
     flat = _dollars("HOUSE_UNKNOWN_DOLLARS", "0.05")
     try:
         answer = yield
-    except ProviderError as error:
-        cost = call_cost(request, error)
+    except MissingCredentials:
+        raise
+    except Exception as error:  # it may come after an answer that is billed
+        cost = call_cost(request, error) if isinstance(error, ProviderError) else None
         _pay(flat if cost is None else cost)
         raise
     cost = call_cost(request, answer)

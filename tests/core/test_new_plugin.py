@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from mediasense.errors import UnsafeEndpoint, UsageError
 from mediasense.known import PACKAGES
@@ -22,9 +23,15 @@ from mediasense.scaffold.packages import TEMPLATES, Flavour, PluginPackage, requ
 
 FLAVOURS: tuple[Flavour, ...] = get_args(Flavour)
 PLACEHOLDER = re.compile(r"acme.?template|==0\.0\.0", re.IGNORECASE)
+EXTRAS = metadata("mediasense").get_all("Provides-Extra")
 
 names = st.from_regex(r"[a-z0-9](?:[a-z0-9_-]{0,30}[a-z0-9])?", fullmatch=True).filter(
-    lambda name: not PLACEHOLDER.search(name) and not any(name in n for n in PACKAGES.values())
+    lambda name: (
+        not PLACEHOLDER.search(name)
+        and not any(name in n for n in PACKAGES.values())
+        and not re.match(r"mediasense\b|mediasense_", name)
+        and name not in EXTRAS
+    )
 )
 flavours = st.sampled_from(FLAVOURS)
 
@@ -97,6 +104,29 @@ def test_a_name_that_somebody_has_is_refused(name):
         plugin_name(name)
 
 
+@pytest.mark.parametrize("name", ["mediasense-foo", "mediasense_foo", "mediasense__foo"])
+def test_a_name_that_says_mediasense_already_is_refused(name):
+    with pytest.raises(UsageError, match="type: mediasense new-plugin foo"):
+        plugin_name(name)
+
+
+@pytest.mark.parametrize("name", ["mediasense", "acme_template", "acme-template", "acme__template"])
+def test_a_name_that_means_something_else_is_refused(name):
+    with pytest.raises(UsageError, match="take another"):
+        plugin_name(name)
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_the_name_of_an_extra_of_the_core_is_refused(name):
+    assert {"all", "ray", "testing"} <= set(EXTRAS)
+    with pytest.raises(UsageError, match=re.escape(f"mediasense[{name}]")):
+        plugin_name(name)
+
+
+def test_a_name_that_begins_alike_is_none_of_these():
+    assert plugin_name("mediasensei").distribution == "mediasense-mediasensei"
+
+
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path):
     kept = tmp_path / "mediasense-acme" / "kept.txt"
     kept.parent.mkdir()
@@ -150,11 +180,29 @@ def test_rules_have_no_base_url():
         ("0.1.0", ">=0.1,<1"),
         ("0.9.3", ">=0.9,<1"),
         ("1.0.0", ">=1.0,<2"),
-        ("2.14.1rc1", ">=2.14,<3"),
+        ("2.14.1rc1", ">=2.14.1rc1,<3"),
+        ("0.2.0rc1", ">=0.2.0rc1,<1"),
+        ("1.0rc1", ">=1.0rc1,<2"),
+        ("0.2.dev3+g1a2b3c", ">=0.2.dev3,<1"),
+        ("1.0a2.dev3", ">=1.0a2.dev3,<2"),
+        ("1.0.post1", ">=1.0,<2"),
+        ("2", ">=2.0,<3"),
     ],
 )
 def test_it_asks_for_the_core_it_is_written_for(core, wanted):
     assert requirement(core) == wanted
+
+
+@given(
+    st.lists(st.integers(0, 99), min_size=1, max_size=4).map(lambda n: ".".join(map(str, n))),
+    st.sampled_from(["", "a1", "b2", "rc3"]),
+    st.sampled_from(["", ".post1"]),
+    st.sampled_from(["", ".dev4"]),
+)
+def test_the_core_that_writes_it_is_one_that_it_asks_for(release, pre, post, dev):
+    core = f"{release}{pre}{post}{dev}"
+    assert SpecifierSet(requirement(core)).contains(core, prereleases=True)
+    assert SpecifierSet(requirement(core)).contains(core) or post
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

@@ -109,6 +109,24 @@ def test_another_address_does_not_lead_around_it(house, rule, shot):
     assert house.asked == ["near"]
 
 
+def test_a_host_below_one_of_the_providers_own_is_its_own(house, rule, monkeypatch, shot):
+    rule('providers = ["azure"]\n')
+    with pytest.raises(mediasense.MissingCredentials):
+        mediasense.analyze(
+            shot, "what?", provider="azure", base_url="https://acme.openai.azure.com", model="m"
+        )
+    with pytest.raises(Forbidden, match="azure is not allowed at"):
+        mediasense.analyze(
+            shot, "what?", provider="azure", base_url="https://acmeopenai.azure.com", model="m"
+        )
+
+
+def test_who_has_no_key_is_told_the_rule_all_the_same(house, rule, shot):
+    rule('providers = ["groq"]\n')
+    with pytest.raises(Forbidden, match=r"groq is not allowed at acme\.example"):
+        mediasense.analyze(shot, "what?", provider="groq", base_url="https://acme.example/v1")
+
+
 def test_listings_are_calls_too(house, rule):
     rule(NEAR)
     assert house.run("models", "-p", "far").returncode == 12

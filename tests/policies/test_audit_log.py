@@ -1,6 +1,8 @@
 """Every call has its line, and nothing in it that is nobody's business."""
 
 import json
+import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -49,6 +51,19 @@ def test_no_prompt_no_answer_no_file_name_and_no_key(house, log, shot, monkeypat
     )
     text = log.read_text()
     assert all(word not in text for word in ("confidential", "shot", "secret", "SOME_KEY"))
+
+
+def test_a_user_without_a_name_is_a_number(house, log, shot, monkeypatch):
+    """As in a container that runs as a number of its own."""
+
+    def nobody(uid: int):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    mediasense.analyze(shot, PROMPT, provider="near")
+    assert told(log, "user", "outcome") == [(str(os.getuid()), "answered")]
 
 
 def test_nobody_else_can_read_it(house, log, shot):

@@ -164,6 +164,15 @@ def test_the_tiles_of_a_long_picture_have_the_region_once(blurred, monkeypatch, 
     assert (np.take(pictures[1], 0, axis=along) == 0).all()
 
 
+def test_a_photo_of_several_pictures(blurred):
+    """As telephones make them: a JPEG with others behind it."""
+    more = [Image.new("RGB", (64, 48), (90, 90, 90))]
+    mediasense.analyze(png(kind="MPO", save_all=True, append_images=more), "what?", provider="near")
+    [picture] = sent(blurred)
+    assert picture[:8].max() < 10 < picture[20:].min()
+    assert len(base64.b64decode(blurred.wire.calls[0].json["media"][0])) < 2000
+
+
 # --- what stays here -----------------------------------------------------------------------------
 
 
@@ -202,6 +211,26 @@ def test_what_is_read_on_this_device_is_left_as_it_is(blurred, monkeypatch):
     monkeypatch.delenv("HOUSE_REGIONS")
     monkeypatch.setenv("MEDIASENSE_CACHE", "off")
     assert mediasense.analyze(png(), "what?", provider="dark").text == "read in the dark"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_that_cannot_be_read_is_not_sent(blurred, kind):
+    blurred.add("spoil", SPOIL)
+    with pytest.raises(Forbidden, match="cannot be read is not sent"):
+        mediasense.analyze(png(kind=kind), "what?", provider="near")
+    assert blurred.asked == []
+
+
+SPOIL = """
+from dataclasses import replace
+from mediasense import hookimpl
+
+
+@hookimpl(tryfirst=True)
+def prepare_request(request):
+    [image] = request.images
+    return replace(request, images=(replace(image, data=b"no picture", path=None, size=10),))
+"""
 
 
 @pytest.mark.parametrize(

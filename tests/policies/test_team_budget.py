@@ -94,6 +94,38 @@ def test_a_failure_that_is_not_billed_costs_nothing(team, shot, monkeypatch):
             ask(shot, retries=0)
 
 
+BREAKS = """
+from mediasense import hookimpl
+
+
+@hookimpl(wrapper=True, trylast=True)
+def analyze_image():
+    yield
+    raise {error}
+"""
+
+
+@pytest.mark.parametrize(
+    "error", ["KeyError('usage')", "__import__('mediasense').Forbidden('no', hint='ask')"]
+)
+def test_an_answer_over_which_somebody_trips_is_never_free(team, shot, monkeypatch, error):
+    monkeypatch.setenv("HOUSE_UNKNOWN_DOLLARS", "0.5")
+    team.add("breaks", BREAKS.format(error=error))
+    for _ in range(2):
+        with pytest.raises(mediasense.MediasenseError):
+            ask(shot)
+    with pytest.raises(BudgetExceeded):
+        ask(shot)
+    assert team.asked == ["near"] * 2
+
+
+def test_without_a_key_nothing_is_sent_or_counted(team, shot, monkeypatch):
+    monkeypatch.setenv("HOUSE_TEAM_DOLLARS", "0.01")
+    for _ in range(2):
+        with pytest.raises(mediasense.MissingCredentials):
+            mediasense.analyze(shot, "what?", provider="groq", model="m")
+
+
 def test_a_kept_answer_is_given_when_all_is_spent(team, kept, shot):
     ask(shot)
     mediasense.analyze(shot, "who?", provider="near")

@@ -103,7 +103,7 @@ def test_rules_hold_for_a_provider_of_somebody_else(made):
     with Wire(answer) as wire:
         done = made.run(
             "mediasense", "--plugin", "tests/services.py", "image", str(PICTURE), "what?",
-            "--provider", "example", "--base-url", wire.url,
+            "--provider", "example", SERVICES_URL=wire.url,
         )  # fmt: skip
     assert (done.returncode, done.stdout.strip()) == (0, SAID.text), done.stderr
     assert wire.problems == []

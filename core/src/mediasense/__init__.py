@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from mediasense.batches.records import Result
     from mediasense.batches.run import Batch, Standing
     from mediasense.body import Base64, Body, json_body, new_slot, splice
-    from mediasense.connection import Connection, connect, find_credential, shared
+    from mediasense.connection import (
+        Connection,
+        base_url_of,
+        connect,
+        find_credential,
+        shared,
+    )
     from mediasense.costs import call_cost
     from mediasense.errors import (
         AuthenticationError,
@@ -192,6 +198,7 @@ __all__ = [
     "Word",
     "analyze",
     "analyze_async",
+    "base_url_of",
     "batch",
     "call_cost",
     "changed_blocks",

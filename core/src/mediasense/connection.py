@@ -181,7 +181,16 @@ class _Kept(Generic[Client]):
 
 
 def base_url_of(provider: Provider, access: Access) -> str:
-    """Where a provider is reached; ``""`` where only its SDK knows.
+    """Where a provider is reached.
+
+    No key is looked for, so a rule can tell the host before anything else is asked of the user.
+
+    Args:
+        provider: Whose address it is.
+        access: What the user asked for; ``request.access``.
+
+    Returns:
+        The base URL, checked, without a trailing slash; ``""`` where only the provider's SDK knows.
 
     Raises:
         UnsafeEndpoint: The base URL would expose a key or media.

@@ -54,6 +54,10 @@ class PluginName:
         return re.split("[-_]+", self.provider)
 
 
+# The name that stands in the templates.
+TEMPLATE = PluginName("acme_template")
+
+
 def plugin_name(text: str) -> PluginName:
     """The name of a new plugin.
 
@@ -66,8 +70,24 @@ def plugin_name(text: str) -> PluginName:
             hint="use up to 32 lower-case letters and digits, with - or _ between them",
         )
     name = PluginName(text)
+    _require_free(name)
     if name.distribution in PACKAGES:
         raise UsageError(f"there is already a package {name.distribution}", hint="take another")
     if package := package_for(text):
         raise UsageError(f"{package} offers {text!r} already", hint="take another name")
     return name
+
+
+def _require_free(name: PluginName) -> None:
+    """Refuse what is said already, or would be read as something else."""
+    from importlib.metadata import metadata
+
+    first, _, rest = name.dashed.partition("-")
+    if first == "mediasense" and rest:
+        what = f"{name.provider!r} would become {name.distribution}"
+        raise UsageError(what, hint=f"type: mediasense new-plugin {rest}")
+    if first == "mediasense" or name.dashed == TEMPLATE.dashed:
+        raise UsageError(f"{name.provider!r} is no name of your own", hint="take another")
+    if name.dashed in (metadata("mediasense").get_all("Provides-Extra") or ()):
+        what = f"{name.distribution} would be taken for mediasense[{name.dashed}]"
+        raise UsageError(what, hint="take another name")

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Literal
 
 from mediasense.errors import UsageError
-from mediasense.scaffold.naming import PluginName
+from mediasense.scaffold.naming import TEMPLATE, PluginName
 from mediasense.urls import checked_url
 
 Flavour = Literal["http", "sdk", "policy"]
 
 TEMPLATES = Path(__file__).with_name("templates")
-TEMPLATE = PluginName("acme_template")
 _TEMPLATE_URL = "https://api.acme-template.example"
 _TEMPLATE_CORE = "==0.0.0"
+# Of a version as Python packages have them (PEP 440): what comes before a release is lower than it.
+_VERSION = re.compile(
+    r"(?P<release>(?P<major>\d+)(?:\.(?P<minor>\d+)(?:\.\d+)*)?)"
+    r"(?P<pre>(?:(?:a|b|rc)\d+)?(?:\.dev\d+)?)"
+)
 _CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 
 
@@ -104,10 +108,15 @@ def requirement(core: str) -> str:
     What a minor version may change is promised: plugins go on working until the next major one.
 
     Args:
-        core: A version, such as ``0.1.0``.
+        core: A version, such as ``0.1.0`` or ``0.2.0rc1``.
     """
-    major, minor = (int(number) for number in core.split(".")[:2])
-    return f">={major}.{minor},<{major + 1}"
+    found = _VERSION.match(core)
+    assert found is not None, core
+    major = int(found["major"])
+    lowest = f"{major}.{found['minor'] or 0}"
+    if found["pre"]:  # which no other bound lets in
+        lowest = f"{found['release']}{found['pre']}"
+    return f">={lowest},<{major + 1}"
 
 
 def _templates(folder: Path) -> list[tuple[Path, Path]]:

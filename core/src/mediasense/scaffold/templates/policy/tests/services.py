@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import mediasense
 from mediasense import Answer, Base64, ImageLimits, ImageRequest, Provider, hookimpl
 
 
 def _service(name: str) -> Provider:
     limits = ImageLimits(mime_types=("image/png",))
-    return Provider(name=name, description="for tests", default_model="eye", image=limits)
+    return Provider(
+        name=name,
+        description="for tests",
+        base_url=os.environ["SERVICES_URL"],
+        default_model="eye",
+        image=limits,
+    )
 
 
 @hookimpl
