@@ -165,6 +165,21 @@ def test_what_is_wrong_with_a_store_is_not_kept_with_the_answer(serve, png, cach
 # --- what it costs -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("model", "calls"), [("eye", 1), ("./eye", 2), ("/srv/eye", 2)])
+def test_of_a_model_that_is_named_by_its_place_no_answer_is_kept(serve, png, cache, model, calls):
+    """What lies there may be another one by now."""
+    asked = []
+
+    def hook(request):
+        asked.append(request.model)
+        return Answer(text="A cat.", model="eye")
+
+    dispatcher = serve(Desk(cache=cache), hook)
+    for _ in range(2):
+        dispatcher.analyze((png,), Question(prompt="what?", provider="acme", model=model))
+    assert len(asked) == calls
+
+
 def test_the_ledger_that_is_given_is_written_into(serve, png):
     ledger = Ledger(NO_PRICES)
     one = serve(Desk(), says("a cat", usage=Usage(input_tokens=5), cost=0.25))

@@ -309,3 +309,15 @@ def test_what_was_fetched_comes_first(hub, run, tmp_path):
 def test_a_row_is_a_model(provider, here):
     first, *_ = mediasense_whisper_local.list_models(request=ModelsRequest(provider=provider))
     assert first == Model(name="base", modalities=("audio",))
+
+
+def test_other_models_under_the_same_names_are_another_state(models, monkeypatch, tmp_path):
+    """Kept answers are known by it."""
+    from mediasense_whisper_local import policy_version
+
+    monkeypatch.setenv("MEDIASENSE_WHISPER_MODELS", str(models))
+    before = policy_version()
+    shutil.copytree(models, tmp_path / "others")
+    monkeypatch.setenv("MEDIASENSE_WHISPER_MODELS", str(tmp_path / "others"))
+    assert before
+    assert policy_version() not in ("", before)

@@ -172,6 +172,8 @@ class Answering:
         question, cache = asking.question, self.desk.cache
         if cache is None or question.cache == "off":
             return None
+        if any(map(_is_path, (question.model, question.audio_model))):
+            return None
         from mediasense.memory import Memory
 
         named = self.chooser.named(question)
@@ -216,6 +218,11 @@ def _told(kept: Analysis, asking: Asking, tally: _Tally) -> Analysis:
         usage=usage_of(paid) if paid else kept.usage,
         cost=cost_of(paid),
     )
+
+
+def _is_path(model: str | None) -> bool:
+    """Whether a model is named by where it lies: what lies there may be another one by now."""
+    return model is not None and model.startswith(("/", ".", "~"))
 
 
 def _repeatable(planned: Planned) -> bool:

@@ -27,6 +27,14 @@ def analyze_audio(request: AudioRequest, on_text: OnText | None) -> Answer:
 
 
 @hookimpl
+def policy_version() -> str:
+    """Which models the names stand for: an answer of another one is not this one's."""
+    from mediasense_whisper_local import models
+
+    return models.state()
+
+
+@hookimpl
 def list_models(request: ModelsRequest) -> tuple[Model, ...]:  # noqa: ARG001
     """Tell the models that are on this machine, and then those that would be fetched when named.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ _NAMED_OTHERWISE = {"jv": "jw", "nb": "no"}
 """Languages that Whisper knows by another name than ISO 639-1."""
 
 _lock = threading.Lock()
-_ears: dict[tuple[Path, str], Ear] = {}
+_ears: OrderedDict[tuple[Path, str], Ear] = OrderedDict()
+_loading: dict[tuple[str, str], threading.Lock] = {}
+_KEPT_MODELS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,18 @@ def ear_for(name: str) -> Ear:
     if device not in _COMPUTE:
         raise PluginError(f"{DEVICE_VARIABLE} is {device!r}", hint="it is cpu or cuda")
     with _lock:
+        own = _loading.setdefault((name, device), threading.Lock())
+    with own:  # not all: who has a model does not wait for another one to be fetched
         key = models.folder_of(name).resolve(), device
-        if key not in _ears:
-            _ears[key] = Ear(key[0], name, device)
-        return _ears[key]
+        with _lock:
+            ear = _ears.get(key)
+        ear = ear or Ear(key[0], name, device)
+    with _lock:
+        _ears[key] = ear
+        _ears.move_to_end(key)
+        while len(_ears) > _KEPT_MODELS:
+            _ears.popitem(last=False)
+    return ear
 
 
 class Ear:

@@ -115,6 +115,19 @@ def _own_names() -> list[str]:
     return [path.name for path in found if _PLAIN.fullmatch(path.name) and _is_whole(path)]
 
 
+def state() -> str:
+    """What the user's folder of models holds, as far as it tells one model from another."""
+    found = []
+    for name in _own_names():
+        model = (_own(name) or Path(name)) / "model.bin"
+        try:
+            about = model.stat()
+        except OSError:
+            continue
+        found.append(f"{model.resolve()} {about.st_size} {about.st_mtime_ns}")
+    return "; ".join(found)
+
+
 def _is_whole(folder: Path) -> bool:
     return all((folder / file).is_file() for file in _NEEDED)
 
