@@ -476,3 +476,13 @@ def test_a_client_that_could_not_be_made_is_tried_again():
     with pytest.raises(OSError, match="not yet"):
         client(connection_to(OWN))
     assert client(connection_to(OWN)) == "client"
+
+
+def test_a_header_that_cannot_be_is_refused_without_its_value(acme):
+    """A rule that reads it from a file may leave the line's end on it."""
+    request = ModelsRequest(
+        provider=acme(credentials=None), headers=(("X-House", "house-secret\n"),)
+    )
+    with pytest.raises(UsageError, match="'X-House'") as told:
+        connect(request)
+    assert "house-secret" not in str(told.value)

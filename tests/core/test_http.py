@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import string
+import threading
 import time
 import traceback
 import tracemalloc
@@ -38,6 +39,7 @@ from mediasense import (
     get_json,
     one_line,
     post_json,
+    stream_lines,
 )
 
 KEY = "sk-acme-0123456789"
@@ -470,6 +472,172 @@ def test_an_answer_that_stops_in_the_middle_is_given_up(httpserver, ask):
     httpserver.expect_request("/look").respond_with_handler(stalling)
     with pytest.raises(Timeout):
         ask(timeout=0.3)
+
+
+# --- line by line ---------------------------------------------------------------------------------
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture
+def read(httpserver, request_to):
+    """All lines that the server answers with."""
+
+    def lines(**options) -> list[str]:
+        request = request_to(httpserver.url_for(""), **options)
+        with stream_lines(request, "/look", {"q": 1}) as found:
+            return list(found)
+
+    return lines
+
+
+def test_lines_come_without_ends_and_empty_ones_are_left_out(httpserver, read):
+    httpserver.expect_request("/look", method="POST", json={"q": 1}).respond_with_data(
+        "data: é\r\n\r\ndata: b\n\n\nlast".encode()
+    )
+    assert read() == ["data: é", "data: b", "last"]
+
+
+@settings(max_examples=100)
+@given(text=st.text(), sizes=st.lists(st.integers(1, 9)))
+def test_however_it_arrives_the_lines_are_the_same(text, sizes):
+    content = text.encode()
+    blocks, start = [], 0
+    for size in [*sizes, len(content) or 1]:
+        blocks.append(content[start : start + size])
+        start += size
+    arrived = iter([block for block in blocks if block])
+
+    class Arriving:
+        def read1(self, _: int, *, decode_content: bool) -> bytes:
+            assert decode_content
+            return next(arrived, b"")
+
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    assert list(mediasense.http._lines(Arriving(), "acme")) == [line for line in lines if line]
+
+
+def test_a_line_comes_before_the_next_is_sent(httpserver, request_to):
+    told = threading.Event()
+
+    def answering(_) -> Response:
+        def blocks() -> Iterator[bytes]:
+            yield b"one\n"
+            yield b"two\n" if told.wait(5) else b"late\n"
+
+        return Response(blocks(), 200)
+
+    httpserver.expect_request("/look").respond_with_handler(answering)
+    with stream_lines(request_to(httpserver.url_for("")), "/look", {}) as lines:
+        assert next(lines) == "one"
+        told.set()
+        assert list(lines) == ["two"]
+
+
+def test_a_stream_sends_the_key_and_the_headers_as_any_call(httpserver, read, monkeypatch):
+    monkeypatch.setenv("ACME_KEY", KEY)
+    httpserver.expect_request("/look").respond_with_data(b"a")
+    read(headers=(("X-Team", "blue"),))
+    sent = httpserver.log[0][0].headers
+    assert (sent["Authorization"], sent["X-Team"]) == (f"Bearer {KEY}", "blue")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_stream_follows_no_redirect(httpserver, read, raw_server, status):
+    other = raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    httpserver.expect_request("/look").respond_with_data(
+        status=status, headers={"Location": f"{other.url}/look"}
+    )
+    with pytest.raises(RequestRejected):
+        read(retries=1)
+    assert other.received == []
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUSES)
+def test_a_stream_that_is_refused_is_its_error(httpserver, read, status, kind):
+    httpserver.expect_request("/look").respond_with_json({"error": "no"}, status=status)
+    with pytest.raises(ProviderError) as caught:
+        read()
+    assert type(caught.value) is kind
+
+
+def test_a_stream_that_has_not_begun_is_tried_again(httpserver, read):
+    httpserver.expect_oneshot_request("/look").respond_with_data(status=503)
+    httpserver.expect_oneshot_request("/look").respond_with_data(b"a")
+    assert read(retries=1) == ["a"]
+
+
+def test_a_stream_that_cannot_begin_is_reported(request_to):
+    with (
+        pytest.raises(ConnectionFailed, match="cannot connect to acme"),
+        stream_lines(request_to("http://127.0.0.1:9"), "/look", {}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        CHUNKED + b"4\r\none\n\r\n",
+        CHUNKED + b"4\r\none\n\r\n5\r\ntw",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\none\ntwo",
+    ],
+    ids=["between chunks", "in a chunk", "in a body"],
+)
+def test_a_stream_that_breaks_is_reported_and_not_tried_again(request_to, raw_server, reply):
+    server = raw_server(reply)
+    with stream_lines(request_to(server.url, retries=1), "/look", {}) as lines:
+        assert next(lines) == "one"
+        with pytest.raises(ConnectionFailed, match="the connection to acme broke"):
+            list(lines)
+    assert len(server.received) == 1
+
+
+def test_a_stream_that_stops_in_the_middle_is_given_up(httpserver, read):
+    def stalling(_) -> Response:
+        def blocks() -> Iterator[bytes]:
+            yield b"one\n"
+            time.sleep(1)
+            yield b"two\n"
+
+        return Response(blocks(), 200)
+
+    httpserver.expect_request("/look").respond_with_handler(stalling)
+    with pytest.raises(Timeout):
+        read(timeout=0.3)
+
+
+def test_a_line_over_the_limit_is_refused(httpserver, read, monkeypatch):
+    monkeypatch.setattr(mediasense.http, "MAX_LINE_BYTES", MIB)
+    httpserver.expect_request("/look").respond_with_data(b"x" * 2 * MIB)
+    with pytest.raises(InvalidAnswer, match="a line of more than 1 MiB"):
+        read()
+
+
+def test_lines_over_the_limit_of_all_are_refused(httpserver, read, small_limit):
+    httpserver.expect_request("/look").respond_with_data(b"x\n" * small_limit)
+    with pytest.raises(InvalidAnswer, match="more than 1 MiB"):
+        read()
+
+
+def test_lines_that_are_no_text_are_refused(httpserver, read):
+    httpserver.expect_request("/look").respond_with_data(b"\xff\xfe\n")
+    with pytest.raises(InvalidAnswer, match="not text"):
+        read()
+
+
+def test_what_a_reader_raises_comes_out_and_ends_the_reading(httpserver, request_to):
+    httpserver.expect_request("/look").respond_with_data(b"one\ntwo\n")
+    kept = []
+
+    def leave() -> None:
+        with stream_lines(request_to(httpserver.url_for("")), "/look", {}) as lines:
+            kept.append(lines)
+            raise KeyError(next(lines))
+
+    with pytest.raises(KeyError, match="one"):
+        leave()
+    assert list(kept[0]) == []
 
 
 # --- what services say ---------------------------------------------------------------------------

@@ -474,3 +474,16 @@ def test_hook_functions_may_leave_out_what_they_do_not_need(load, acme):
 
     plugins = load(one={"capabilities": lambda: (acme(),), "analyze_image": analyze_image})
     assert plugins.failures == ()
+
+
+def test_threads_that_ask_first_load_plugins_once(acme_installed):
+    """Loading changes stdout and the filters of warnings for a moment: one at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from mediasense import runtime
+
+    before = sys.stdout
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: runtime.plugins(), range(8)))
+    assert len(set(map(id, found))) == 1
+    assert sys.stdout is before

@@ -285,6 +285,15 @@ WRONG = [
         "check_redirects_are_not_followed",
     ),
     (
+        "redirects that are followed when it is streamed",
+        "        if response.status < 300:\n",
+        '        to = response.headers.get("Location")\n'
+        '        if to and payload and payload.get("stream"):\n'
+        '            response = pool(connection).request("GET", to, preload_content=False)\n'
+        "        if response.status < 300:\n",
+        "check_redirects_are_not_followed",
+    ),
+    (
         "an error for an answer",
         "    if not isinstance(reply, dict):\n        raise wrong(request)\n",
         '    if not isinstance(reply, dict):\n        return {"text": "", "model": ""}\n',

@@ -55,8 +55,8 @@ def _keys() -> dict[str, str]:
 def answer(call: Call) -> Reply:
     """What the services say."""
     host = call.headers.get("host", "")
-    if call.path.endswith("/api/files"):
-        return Reply.of({"id": "file-1"})
+    if "/api/files" in call.path:
+        return Reply.of({"id": "file-1"} if call.method == "POST" else {})
     if host.endswith("vision.acme.example"):
         return _acme(call)
     service = GOOGLE if host.endswith(".googleapis.com") else OPENAI

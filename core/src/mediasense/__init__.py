@@ -66,7 +66,7 @@ if TYPE_CHECKING:
         one_line,
     )
     from mediasense.hookspecs import hookimpl
-    from mediasense.http import get_json, post_json
+    from mediasense.http import get_json, post_json, stream_lines
     from mediasense.ledger import Spent
     from mediasense.media.frames import BLOCK_PIXELS, Frame, changed_blocks, sample_frames
     from mediasense.media.source import uri_kind
@@ -217,6 +217,7 @@ __all__ = [
     "sample_frames",
     "shared",
     "splice",
+    "stream_lines",
     "uri_kind",
 ]
 

@@ -114,7 +114,7 @@ def connect(request: Request) -> Connection:
         timeout=request.timeout,
         retries=request.retries,
         like=provider.like,
-        headers=_with(own, request.headers),
+        headers=_with(own, _legal(request.headers)),
         hidden=_hidden(provider, own),
     )
 
@@ -231,6 +231,17 @@ def _own_headers(provider: Provider, base_url: str) -> tuple[tuple[str, str], ..
     if not provider.headers or not _is_own(provider, base_url):
         return ()
     return tuple((header.name, _header_value(provider, header)) for header in provider.headers)
+
+
+def _legal(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The headers that a rule added; an HTTP client would tell the value of one that cannot be."""
+    for name, value in headers:
+        if not (name + value).isascii() or not (name + value).isprintable():
+            raise UsageError(
+                f"a header that a rule adds holds characters that no header has: {name!r}",
+                hint="leave out line breaks",
+            )
+    return headers
 
 
 def _header_value(provider: Provider, header: Header) -> str:

@@ -1,4 +1,4 @@
-"""JSON over HTTP for plugins without an SDK: safe by default, two functions.
+"""JSON over HTTP for plugins without an SDK: safe by default, three functions.
 
 No redirects, no plain http to other machines, the key in one header and to one host, answers of
 bounded size, retries of what can pass, and the errors every plugin raises.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_LINE_BYTES = 8 * 1024 * 1024
+_BLOCK_BYTES = 64 * 1024
 _RETRIED = (408, 409, 429, 500, 502, 503, 504, 529)
 
 
@@ -56,13 +60,70 @@ def get_json(request: Request, path: str, *, key_header: str = "Authorization") 
     return _call(request, "GET", path, None, key_header)
 
 
-def _call(request: Request, method: str, path: str, payload: object, key_header: str) -> Any:
-    import urllib3
+@contextmanager
+def stream_lines(
+    request: Request, path: str, payload: object, *, key_header: str = "Authorization"
+) -> Generator[Iterator[str]]:
+    """Post a payload and give the answer line by line, as it arrives.
 
+    Use it as a context manager: however the block ends, the connection ends with it. It is tried
+    again until an answer begins, and never after.
+
+    Args:
+        request: The request the hook was given.
+        path: Joined to the base URL.
+        payload: What ``json.dumps`` takes; :class:`mediasense.Base64` stands for media.
+        key_header: As for :func:`post_json`.
+
+    Yields:
+        The lines, without their ends; empty ones are left out. A line is at most 8 MiB long, and
+        all are at most 64 MiB.
+
+    Raises:
+        ProviderError: Of the class that fits the failure, also while the lines are read. A stream
+            that ends too early may look whole: look for the mark that your service sets at its end.
+    """
+    response = _send(request, "POST", path, payload, key_header, accept="*/*")
+    try:
+        with closing(_lines(response, request.provider.name)) as lines:
+            yield lines
+    finally:
+        response.close()
+
+
+def _call(request: Request, method: str, path: str, payload: object, key_header: str) -> Any:
+    response = _send(request, method, path, payload, key_header)
+    name = request.provider.name
+    with _named_errors(name):
+        content = _read(response, name)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise InvalidAnswer(
+            f"{name} answered {response.status} with something that is not JSON",
+            hint="check --base-url",
+            status=response.status,
+        ) from None
+
+
+def _send(
+    request: Request,
+    method: str,
+    path: str,
+    payload: object,
+    key_header: str,
+    *,
+    accept: str = "application/json",
+) -> BaseHTTPResponse:
+    """The answer, of which nothing is read yet; one that is a failure is raised."""
     connection = connect(request)
     headers = {
-        "Accept": "application/json",
-        **{name: value for name, value in connection.headers if name.lower() != key_header.lower()},
+        "Accept": accept,
+        **{
+            name: value
+            for name, value in connection.headers
+            if connection.key is None or name.lower() != key_header.lower()
+        },
     }
     if connection.key is not None:
         bearer = key_header.lower() == "authorization"
@@ -73,7 +134,7 @@ def _call(request: Request, method: str, path: str, payload: object, key_header:
         headers["Content-Type"] = "application/json"
         headers["Content-Length"] = str(len(body))
     name = request.provider.name
-    try:
+    with _named_errors(name):
         response = _pool(connection).request(
             method,
             f"{connection.base_url}/{path.lstrip('/')}",
@@ -82,27 +143,67 @@ def _call(request: Request, method: str, path: str, payload: object, key_header:
             redirect=False,
             preload_content=False,
         )
+        if response.status < 300:
+            return response
         content = _read(response, name)
+    raise error_for_status(
+        response.status,
+        _detail(content, connection.secrets),
+        provider=name,
+        model=request.model,
+        credential=connection.source,
+        retry_after=_seconds(response.headers.get("Retry-After")),
+    )
+
+
+@contextmanager
+def _named_errors(name: str) -> Iterator[None]:
+    import urllib3
+
+    try:
+        yield
     except urllib3.exceptions.MaxRetryError as error:
         raise _connection_error(name, error.reason or error) from None
     except urllib3.exceptions.HTTPError as error:
         raise _connection_error(name, error) from None
-    if response.status >= 300:
-        raise error_for_status(
-            response.status,
-            _detail(content, connection.secrets),
-            provider=name,
-            model=request.model,
-            credential=connection.source,
-            retry_after=_seconds(response.headers.get("Retry-After")),
-        )
+
+
+def _lines(response: BaseHTTPResponse, name: str) -> Generator[str]:
+    held = bytearray()
+    for block in _blocks(response, name):
+        *ended, rest = block.split(b"\n")
+        for end in ended:
+            held += end
+            if line := _text(held, name):
+                yield line
+            held.clear()
+        held += rest
+        if len(held) > MAX_LINE_BYTES:
+            raise _too_much(name, MAX_LINE_BYTES, "a line of ")
+    if line := _text(held, name):
+        yield line
+
+
+def _blocks(response: BaseHTTPResponse, name: str) -> Iterator[bytes]:
+    """What has arrived, whenever something has."""
+    total = 0
+    while True:
+        with _named_errors(name):
+            block = response.read1(_BLOCK_BYTES, decode_content=True)
+        if not block:
+            return
+        total += len(block)
+        if total > MAX_ANSWER_BYTES:
+            raise _too_much(name, MAX_ANSWER_BYTES)
+        yield block
+
+
+def _text(line: bytearray, name: str) -> str:
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
+        return line.removesuffix(b"\r").decode()
+    except UnicodeDecodeError:
         raise InvalidAnswer(
-            f"{name} answered {response.status} with something that is not JSON",
-            hint="check --base-url",
-            status=response.status,
+            f"{name} answered with something that is not text", hint="check --base-url"
         ) from None
 
 
@@ -145,11 +246,15 @@ def _read(response: BaseHTTPResponse, name: str) -> bytes:
     content = response.read(MAX_ANSWER_BYTES + 1, decode_content=True)
     if len(content) > MAX_ANSWER_BYTES:
         response.close()
-        raise InvalidAnswer(
-            f"{name} answered with more than {MAX_ANSWER_BYTES >> 20} MiB", hint="check --base-url"
-        )
+        raise _too_much(name, MAX_ANSWER_BYTES)
     response.release_conn()
     return content
+
+
+def _too_much(name: str, most: int, what: str = "") -> InvalidAnswer:
+    return InvalidAnswer(
+        f"{name} answered with {what}more than {most >> 20} MiB", hint="check --base-url"
+    )
 
 
 def _connection_error(name: str, reason: Exception) -> ProviderError:

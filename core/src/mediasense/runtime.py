@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mediasense.config import Config, load_config
 from mediasense.discovery import named_plugin
@@ -37,6 +39,25 @@ class PluginChoice:
 
 
 _chosen = [PluginChoice()]
+_making = threading.RLock()
+
+Made = TypeVar("Made")
+
+
+class _Once(Generic[Made]):
+    """Makes a thing when it is first asked for, also where several threads ask at once."""
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._made = functools.cache(make)
+        functools.update_wrapper(self, make)
+
+    def __call__(self) -> Made:
+        with _making:
+            return self._made()
+
+    def cache_clear(self) -> None:
+        """Make it anew when it is next asked for."""
+        self._made.cache_clear()
 
 
 def choice() -> PluginChoice:
@@ -56,13 +77,13 @@ def choose(choice: PluginChoice) -> None:
         dispatcher.cache_clear()
 
 
-@functools.cache
+@_Once
 def config() -> Config:
     """The user's settings."""
     return load_config()
 
 
-@functools.cache
+@_Once
 def plugins() -> Plugins:
     """Every plugin that is installed or named, and not switched off; some may have failed."""
     settings = config()
@@ -108,7 +129,7 @@ def require_installed_plugins() -> None:
             )
 
 
-@functools.cache
+@_Once
 def cache() -> Cache | None:
     """Where answers are kept; ``None`` when that is switched off."""
     settings = config()
@@ -124,7 +145,7 @@ def cache() -> Cache | None:
     )
 
 
-@functools.cache
+@_Once
 def history() -> History | None:
     """What was asked and answered; ``None`` when that is switched off."""
     if not config().history:
@@ -135,7 +156,7 @@ def history() -> History | None:
     return History(history_path())
 
 
-@functools.cache
+@_Once
 def dispatcher() -> Dispatcher:
     """The dispatcher over all of them.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mediasense.errors import ProviderError, RateLimited, RequestRejected, error_for_status
 from mediasense.testing.registry import check, require
-from mediasense.testing.subject import Kind, Subject, told
+from mediasense.testing.subject import Kind, Outcome, Subject, told
 from mediasense.testing.wire import Reply
 from mediasense.types import Request
 
@@ -69,17 +69,26 @@ def check_a_rate_limit_tells_how_long_to_wait(subject: Subject) -> None:
 def check_redirects_are_not_followed(subject: Subject) -> None:
     """A redirect is an error: it could carry the media, and the key, to another host."""
     kind = subject.declared()[0]
+    _require_no_redirect(subject, kind, kind, subject.call)
+    for kind in subject.declared():
+        if getattr(subject.limits(kind), "streaming", False):
+            _require_no_redirect(subject, kind, f"{kind}, streamed", subject.stream)
+
+
+def _require_no_redirect(
+    subject: Subject, kind: Kind, words: str, ask: Callable[[Request], Outcome]
+) -> None:
     elsewhere = (("Location", f"{subject.wire.url}/canary-elsewhere"),)
     for status in (301, 302, 303, 307, 308):
         subject.fails(status, lambda reply: replace(reply, headers=elsewhere))
-        outcome = subject.call(subject.request(kind))
+        outcome = ask(subject.request(kind))
         require(
             not any("canary-elsewhere" in call.path for call in outcome.calls),
-            f"{kind}: a redirect with {status} was followed; do not follow redirects",
+            f"{words}: a redirect with {status} was followed; do not follow redirects",
         )
         require(
             type(outcome.error) is RequestRejected,
-            f"{kind}: a redirect with {status} gave {told(outcome.error)}, and not "
+            f"{words}: a redirect with {status} gave {told(outcome.error)}, and not "
             "RequestRejected: do not let the SDK follow it",
         )
 
