@@ -71,6 +71,16 @@ def test_another_code_is_another_rule_whatever_its_version(load, offers, acme, t
     assert len(found) == 2
 
 
+def test_the_code_of_a_package_is_all_that_is_in_it(load, offers, acme, tmp_path):
+    found = set()
+    for code in ("one", "two", "one"):
+        plugins = load(acme=offers(acme()), house={"prepare_request": leave})
+        (tmp_path / "rules.py").write_text(code)
+        sys.modules["fake_house"].__path__ = [str(tmp_path)]
+        found.add(Hooks(plugins).house_rules)
+    assert len(found) == 2
+
+
 @pytest.mark.parametrize("said", [1, b"1", ["a"]])
 def test_what_is_no_text_breaks_the_contract(rules_of, said):
     with pytest.raises(PluginError, match="house: policy_version returned something"):

@@ -160,7 +160,7 @@ class House:
     def forget(self) -> None:
         """Have this process look again at what is installed and configured."""
         for lookup in vars(runtime).values():
-            if hasattr(lookup, "cache_clear"):
+            if hasattr(lookup, "cache_clear") and not isinstance(lookup, type):
                 lookup.cache_clear()
         for name in [n for n in sys.modules if n.startswith("mediasense_policies")]:
             del sys.modules[name]

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mediasense.discovery import names_a_file
 from mediasense.document import Document, Value, read_document
 from mediasense.errors import ConfigError
 
@@ -133,17 +134,12 @@ def _plugins(value: Value) -> tuple[str, ...]:
 def _plugin(value: Value) -> str:
     """A plugin in the config file: the name of a module, or a file, from that file's folder."""
     named = value.said()
-    if not is_plugin_file(named):
+    if not names_a_file(named):
         return value.said(_MODULE, "the name of a module, or a file that ends in .py")
     try:
         return str(value.document.path.absolute().parent / Path(named).expanduser())
     except RuntimeError as error:  # nobody's home
         raise value.error(str(error)) from None
-
-
-def is_plugin_file(named: str) -> bool:
-    """Whether a plugin is named by its file, and not as a module."""
-    return named.endswith(".py") or os.sep in named or "/" in named
 
 
 def _endpoints(value: Value) -> tuple[Endpoint, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -49,7 +49,7 @@ class EntryPoint:
     @property
     def is_file(self) -> bool:
         """Whether it is a plugin in one file."""
-        return self.origin != "installed" and _names_a_file(self.module)
+        return self.origin != "installed" and names_a_file(self.module)
 
 
 def named_plugin(named: str, origin: Origin = "option") -> EntryPoint:
@@ -59,7 +59,7 @@ def named_plugin(named: str, origin: Origin = "option") -> EntryPoint:
         named: The path of a file, which has a separator in it or ends in ``.py``; or a module.
         origin: Who names it.
     """
-    if not _names_a_file(named):
+    if not names_a_file(named):
         return EntryPoint(
             name=named.rpartition(".")[2],
             module=named,
@@ -96,8 +96,9 @@ def read_bytes(path: Path | str) -> bytes:
         return b""
 
 
-def _names_a_file(named: str) -> bool:
-    return os.sep in named or named.endswith(".py")
+def names_a_file(named: str) -> bool:
+    """Whether a plugin is named by its file, and not as a module."""
+    return named.endswith(".py") or os.sep in named or "/" in named
 
 
 def _module_version(module: str) -> str:
@@ -112,9 +113,12 @@ def _module_version(module: str) -> str:
         return ""
     if not spec.submodule_search_locations:
         return digest(read_bytes(Path(spec.origin)))
-    files = sorted(
-        path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*.py")
-    )
+    return package_digest(spec.submodule_search_locations)
+
+
+def package_digest(folders: Iterable[str]) -> str:
+    """The version of a package that has none: of the code in its folders, 1,000 files at most."""
+    files = sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
     return digest(b"\0".join(map(read_bytes, files[:_PACKAGE_FILES])))
 
 

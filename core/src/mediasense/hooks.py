@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mediasense.discovery import digest, read_bytes
+from mediasense.discovery import digest, package_digest, read_bytes
 from mediasense.errors import MediasenseError, PluginError
 from mediasense.names import HOOK_OF, OnText
 from mediasense.offers import Plugin
@@ -207,7 +207,9 @@ def _version_told(implementation: Any) -> str:
 
 
 def _code(module: Any) -> str:
-    """The digest of a module's file: a rule that is edited is another one, whatever its version."""
+    """The digest of a plugin's code: a rule that is edited is another one, whatever its version."""
+    if folders := getattr(module, "__path__", None):
+        return package_digest(folders)
     path = getattr(module, "__file__", None)
     return digest(read_bytes(Path(path))) if path else ""
 
