@@ -96,6 +96,17 @@ def test_ctrl_c_ends_the_wait_for_an_import(site, heed_ctrl_c):
     assert "Traceback" not in stderr
 
 
+def test_ctrl_c_ends_the_program_though_a_plugin_holds_standard_error(site, heed_ctrl_c):
+    """Its thread is amid a print that nobody reads: Python's own end waits for it, or crashes."""
+    site.install(
+        "loud", "import sys\nprint('here', file=sys.stderr)\nprint('x' * 9**7, file=sys.stderr)"
+    )
+    process = site.start("plugins", preexec_fn=heed_ctrl_c)
+    assert process.stderr.readline() == "here\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=5) == 130
+
+
 # --- what it prints, and what it is warned of ----------------------------------------------------
 
 

@@ -92,6 +92,8 @@ def test_ctrl_c_stops_it_at_once(tmp_path, heed_ctrl_c):
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
-        assert time.monotonic() - begun < 2
+        assert (
+            time.monotonic() - begun < 5
+        )  # all of it takes 10 on an idle machine, and more on others
     assert b"KeyboardInterrupt" in errors
     assert process.returncode == -signal.SIGINT

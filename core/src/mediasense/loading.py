@@ -32,6 +32,7 @@ PATIENCE = 10.0
 _KEPT = 500
 _TRIES = 20
 _AT_LAST = 0.2
+_THREAD = "plugin"
 _MARK = f"{hookspecs.PROJECT}_impl"
 _SPEC = f"{hookspecs.PROJECT}_spec"
 _TOLD = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
@@ -167,7 +168,7 @@ def _bounded(act: Callable[[], Result], ear: _Ear, phase: Phase) -> Result:
 
     # A thread can be left behind; the main thread, where Ctrl-C arrives, only waits.
     context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(work,), daemon=True, name="plugin")
+    thread = threading.Thread(target=context.run, args=(work,), daemon=True, name=_THREAD)
     try:
         thread.start()
         thread.join(PATIENCE)
@@ -185,6 +186,14 @@ def _bounded(act: Callable[[], Result], ear: _Ear, phase: Phase) -> Result:
     if errors:
         raise errors[0]
     return results[0]
+
+
+def is_any_left_behind() -> bool:
+    """Whether a plugin's code still runs though nobody waits for it any more.
+
+    Python's own end may crash then: such a thread can hold what is flushed last.
+    """
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 def _stop(thread: threading.Thread) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
+
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -18,7 +23,22 @@ def main() -> None:
 
         build()()
     except KeyboardInterrupt:
-        sys.exit(130)
+        _leave(_INTERRUPTED)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            _leave(_INTERRUPTED)
+        raise
+
+
+def _leave(code: int) -> NoReturn:
+    """End the program, at once where a plugin's code cannot be ended."""
+    from mediasense.loading import is_any_left_behind
+
+    if is_any_left_behind():
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def look_for_garbage() -> None:
