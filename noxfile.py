@@ -63,6 +63,14 @@ def together(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Reports in a headless Chromium: what moves in them, how they look, that nothing else runs."""
+    session.install(*TEST_TOOLS, *SETTINGS["dependency-groups"]["browser"], CORE)
+    # Says why, where it is skipped since no Chromium is installed.
+    _pytest(session, "tests/browser", "-rs")
+
+
+@nox.session
 def scaffold(session: nox.Session) -> None:
     """What ``mediasense new-plugin`` writes: installed, checked, tested and used as it stands."""
     session.install(*TEST_TOOLS, CORE, "uv")
@@ -118,8 +126,8 @@ def wheels(session: nox.Session) -> None:
     session.run(python, "tests/try_installed.py", external=True)
 
 
-def _pytest(session: nox.Session, folder: str) -> None:
-    arguments = ("python", "-m", "pytest", "-n", WORKERS, folder, *session.posargs)
+def _pytest(session: nox.Session, folder: str, *options: str) -> None:
+    arguments = ("python", "-m", "pytest", "-n", WORKERS, folder, *options, *session.posargs)
     session.run(*arguments, env=_environment())
 
 

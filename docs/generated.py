@@ -17,6 +17,7 @@ import typer.main
 
 from mediasense import errors, hookspecs
 from mediasense.cli.app import build
+from mediasense.cli.common import examples_of
 from mediasense.config import Config
 from mediasense.plugins import load_plugins
 
@@ -103,9 +104,8 @@ def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 
 
 def _command(path: tuple[str, ...], command: Any) -> str:
-    first, _, rest = inspect.cleandoc(command.help or "").partition("\n\n")
-    examples = [f"    $ {line}" for line in rest.splitlines() if line.startswith("mediasense ")]
-    words = "\n".join(line for line in rest.splitlines() if not line.startswith("mediasense "))
+    first, _, words = inspect.cleandoc(command.help or "").partition("\n\n")
+    examples = [f"    $ {line}" for line in examples_of(command)]
     shown = [param for param in command.params if not getattr(param, "hidden", False)]
     rows = [(_usage(param), _told(param)) for param in shown]
     parts = [f"{'#' * min(len(path) + 1, 3)} `{' '.join(path)}`", _plain(first), _plain(words)]
@@ -146,7 +146,7 @@ def _plain(text: str) -> str:
 
 def exit_codes() -> str:
     """The number of every error, from the tree of its classes."""
-    rows = [("0", "", "an answer"), ("130", "", "Ctrl-C")]
+    rows = [("0", "", "an answer"), ("130", "", "Ctrl-C"), ("141", "", "nobody reads on")]
     rows += [
         (str(e.exit_code), f"{{py:exc}}`~mediasense.{e.__name__}`", _roles(summary(e)))
         for e in tree()

@@ -10,6 +10,7 @@ from pathlib import Path
 PACKAGES = (
     "mediasense",
     "mediasense_gemini_native",
+    "mediasense_mcp_server",
     "mediasense_on_device",
     "mediasense_openai_compat",
     "mediasense_whisper_local",
@@ -30,8 +31,9 @@ assert "Payment could not be saved" in run("image", MEDIA / "error-dialog.png")
 assert "Session expired (401)" in run("video", MEDIA / "screen-recording.mp4")
 names = {row["name"] for row in json.loads(run("providers", "--json"))}
 assert {"on_device", "gemini", "vertex", "openai", "groq", "custom", "whisper_local"} <= names
-assert len(json.loads(run("plugins", "--json"))["plugins"]) == 4
+assert len(json.loads(run("plugins", "--json"))["plugins"]) == 5
 assert "image" in run("--help")
+assert "--allow" in run("mcp", "--help")
 assert run("--version").startswith("mediasense 0.")
 for package in PACKAGES:
     assert (resources(package) / "py.typed").is_file(), package

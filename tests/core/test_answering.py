@@ -142,7 +142,8 @@ def test_an_answer_that_does_not_fit_its_schema_was_paid_for(serve, png, history
     one = serve(Desk(history=history), says("no JSON", cost=0.25), facts={"image": limits})
     with pytest.raises(InvalidAnswer):
         ask(one, png, json_schema="{}")
-    assert history.spent("provider")[0].spent.cost == 0.25
+    spent = history.spent("provider")[0].spent
+    assert (spent.calls, spent.cost) == (2, 0.5)
 
 
 def test_a_history_that_cannot_be_written_is_told_once_and_hurts_nobody(serve, png, tmp_path):
@@ -165,16 +166,24 @@ def test_what_is_wrong_with_a_store_is_not_kept_with_the_answer(serve, png, cach
 # --- what it costs -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("model", "calls"), [("eye", 1), ("./eye", 2), ("/srv/eye", 2)])
-def test_of_a_model_that_is_named_by_its_place_no_answer_is_kept(serve, png, cache, model, calls):
-    """What lies there may be another one by now."""
+@pytest.mark.parametrize(
+    ("kind", "model", "calls"),
+    [
+        *(("device", "eye", 1), ("device", "./eye", 2), ("device", "/srv/eye", 2)),
+        *(("server", "/models/llama", 1), ("service", "~owner/eye", 1)),
+    ],
+)
+def test_of_a_model_that_is_named_by_its_place_here_no_answer_is_kept(
+    serve, png, cache, kind, model, calls
+):
+    """What lies there may be another one by now; to a server it is a name, as it is to vLLM."""
     asked = []
 
     def hook(request):
         asked.append(request.model)
         return Answer(text="A cat.", model="eye")
 
-    dispatcher = serve(Desk(cache=cache), hook)
+    dispatcher = serve(Desk(cache=cache), hook, facts={"kind": kind})
     for _ in range(2):
         dispatcher.analyze((png,), Question(prompt="what?", provider="acme", model=model))
     assert len(asked) == calls

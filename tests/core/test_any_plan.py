@@ -345,8 +345,10 @@ def test_every_option_that_is_given_is_honoured(case):
     carried = {option for call in calls for option in call.options}
     works = (made.sends, made.listening.sends if made.listening else None)
     subtitled = made.listening is not None and made.listening.track is not None
-    for name in ("json_schema", "max_output_tokens", "resolution", "temperature"):
+    for name in ("max_output_tokens", "resolution", "temperature"):
         assert getattr(asked, name) is None or name in carried
+    # A schema is enforced, or asked for in words: either way somebody answers.
+    assert asked.json_schema is None or made.asking.prompt is not None
     assert asked.language is None or "language" in carried or subtitled
     frames = isinstance(made.sends, FrameWork)
     assert asked.fps is None or "fps" in carried or (frames and made.sends.every)
@@ -487,8 +489,6 @@ def test_several_calls_are_joined(case):
         assert made.asking.limits.answers is False
     else:
         assert made.joining.modality == "text"
-        schema = "json_schema" in made.asking.options
-        assert not schema or "json_schema" in made.joining.options
 
 
 # --- what it tells -------------------------------------------------------------------------------

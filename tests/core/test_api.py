@@ -103,11 +103,14 @@ def test_nothing_to_look_at_is_told(wire, nothing):
         analyze(nothing, provider="acme")
 
 
-def test_a_schema_is_a_mapping_and_its_answer_parsed(wire, picture):
+COUNTS = {"type": "object", "properties": {"cats": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize("schema", [COUNTS, json.dumps(COUNTS), "cats int"])
+def test_a_schema_is_a_mapping_or_a_text_and_its_answer_parsed(wire, picture, schema):
     wire.clear()
     wire.expect_request("/look").respond_with_json({"answer": '{"cats": 1}'})
-    schema = {"type": "object", "properties": {"cats": {"type": "integer"}}}
-    assert analyze(picture, provider="acme", json_schema=schema).data == {"cats": 1}
+    assert analyze(picture, provider="acme", schema=schema).data == {"cats": 1}
 
 
 def test_the_options_reach_the_wire(wire, picture, monkeypatch):

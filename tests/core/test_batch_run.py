@@ -305,6 +305,16 @@ def test_another_prompt_with_the_same_file_is_refused_and_nothing_is_touched(
     assert not out.with_name("results.jsonl.journal-wal").exists()
 
 
+def test_an_endpoint_that_is_elsewhere_now_makes_it_another_batch(start, picture, service, out):
+    """Its name in the config file is the same."""
+    list(start(rows(picture, 3), endpoint="https://a.example/v1").outcomes())
+    assert list(start(rows(picture, 3), endpoint="https://a.example/v1").outcomes()) == []
+    for other in ("https://b.example/v1", ""):
+        with pytest.raises(UsageError, match=r"endpoint: https://a\.example/v1"):
+            list(start(rows(picture, 5), endpoint=other).outcomes())
+    assert len(service.asked) == 3
+
+
 def test_what_shapes_no_answer_may_change(start, picture, out):
     list(start(rows(picture, 3)).outcomes())
     other = Question(provider="acme", retries=1, jobs=2, timeout=5, max_cost=None, cache="off")

@@ -215,7 +215,25 @@ def test_a_schema_that_is_none_is_told(acme_installed, cli, picture, tmp_path, c
         schema.write_bytes(content if isinstance(content, bytes) else content.encode())
     done = cli("image", picture, "--schema", str(schema))
     assert done.exit_code == 2
-    assert f"--schema {schema}" in done.stderr
+    assert f"--schema: the schema {schema} " in done.stderr
+
+
+def test_the_fields_of_a_schema_may_be_named(acme_installed, cli, picture, acme_url, httpserver):
+    httpserver.expect_request("/look").respond_with_json({"answer": '```\n{"cats": 1}\n```'})
+    done = cli("image", picture, "--schema", "cats int")
+    assert done.stdout == '{\n  "cats": 1\n}\n'
+    sent = httpserver.log[0][0].json
+    assert "cats" not in sent["question"]  # the service is told itself
+
+
+def test_an_answer_that_does_not_fit_has_its_own_exit_code(
+    acme_installed, cli, picture, acme_url, httpserver
+):
+    httpserver.expect_request("/look").respond_with_json({"answer": '{"cats": "two"}'})
+    done = cli("image", picture, "--schema", "cats int")
+    assert (done.exit_code, done.stdout) == (52, "")
+    assert "does not fit the schema: 'two' is not of type 'integer' (at $.cats)" in done.stderr
+    assert len(httpserver.log) == 2
 
 
 # --- formats, and plans --------------------------------------------------------------------------
@@ -863,14 +881,56 @@ def test_providers_are_listed_in_json(acme_installed, cli):
         "kind",
         "plugin",
         "base_url",
+        "like",
+        "headers",
         "default_model",
         "credentials",
         "takes",
     }
+    assert (row["like"], row["headers"]) == (None, [])
     assert (row["name"], row["plugin"], row["kind"]) == ("acme", "acme", "service")
     assert row["credentials"] == {"found": None, "needed": ["ACME_KEY"]}
     assert row["takes"]["image"]["max_items"] == 4
     assert row["takes"]["video"] is None
+
+
+@pytest.fixture
+def endpoint(acme_installed, monkeypatch, tmp_path):
+    """An endpoint of the config file, and another one that cannot be."""
+    path = tmp_path / "config.toml"
+    path.write_text(
+        "[providers.lab]\nbase_url = 'https://lab.example/v1'\nlike = 'acme'\nimage = true\n"
+        "headers = { X-Team = 'blue-team', X-Route = { env = 'LAB_ROUTE' } }\n"
+        "[providers.bad]\nbase_url = 'https://lab.example/v1'\nlike = 'acmee'\nimage = true\n"
+    )
+    monkeypatch.setenv("MEDIASENSE_CONFIG", str(path))
+    monkeypatch.setenv("LAB_ROUTE", "rack-of-the-lab")
+    return path
+
+
+def test_an_endpoint_is_shown_with_the_names_of_its_headers_and_no_value(endpoint, cli):
+    shown = cli("providers", "lab").stdout
+    assert shown.endswith(
+        "\nlab: https://lab.example/v1, asked as acme; headers: X-Team, X-Route (from LAB_ROUTE)\n"
+    )
+    (row,) = json.loads(cli("providers", "lab", "--json").stdout)
+    assert row["like"] == "acme"
+    assert row["headers"] == [
+        {"name": "X-Team", "variable": None},
+        {"name": "X-Route", "variable": "LAB_ROUTE"},
+    ]
+    assert "blue-team" not in shown + json.dumps(row)
+    assert "rack-of" not in shown + json.dumps(row)
+
+
+def test_an_endpoint_that_cannot_be_is_told(endpoint, cli):
+    told = f"{endpoint}:8: providers.bad.like: no installed plugin offers 'acmee'"
+    done = cli("providers", "--json")
+    assert (done.exit_code, len(json.loads(done.stdout))) == (0, 2)
+    assert f"warning: {told}" in done.stderr
+    named = cli("providers", "bad")
+    assert (named.exit_code, named.stdout) == (3, "")
+    assert f"error: {told}" in named.stderr
 
 
 def test_only_the_providers_that_are_named_are_shown(acme_installed, echo, cli):

@@ -26,10 +26,12 @@ from mediasense import (
     ModelsRequest,
     Provider,
     ProviderError,
+    RequestRejected,
     TextLimits,
     VideoLimits,
     connect,
     get_json,
+    one_line,
     post_json,
 )
 from mediasense.config import Config, load_config
@@ -287,6 +289,12 @@ def test_a_base_url_is_checked_as_everywhere(settings_of, url):
         settings_of(f'[providers.acme]\nbase_url = "{url}"\ntext = true')
 
 
+def test_a_key_in_a_base_url_is_referred_to_its_setting(settings_of):
+    with pytest.raises(ConfigError) as caught:
+        settings_of('[providers.acme]\nbase_url = "https://me:key@a.example"\ntext = true')
+    assert caught.value.hint == 'give the key with api_key_env = "NAME" instead'
+
+
 @pytest.mark.parametrize(
     ("header", "told"),
     [
@@ -310,6 +318,9 @@ def test_a_base_url_is_checked_as_everywhere(settings_of, url):
         ('X-Team = ""', "not a value for a header"),
         ('X-Team = " a"', "not a value for a header"),
         ("X-Team = 1", "not a text"),
+        ("X-Any = 'Bearer x'", 'name a variable that holds it: { env = "NAME" }'),
+        ("X-Team = 'sk-abc'", "it looks like a key, which does not belong in a file"),
+        ("X-Team = '0f8fad5bd9cb469fa1650f8fad5bd9cb'", "it looks like a key"),
         ("X-Team = {}", "env is missing"),
         ("X-Team = { env = 'a b' }", "not the name of a variable"),
         ("X-Team = { evn = 'A' }", "did you mean env?"),
@@ -481,8 +492,25 @@ def acme_of(plugins_with, monkeypatch):
     return make
 
 
+OWN_PATHS = ("/v1", "/v1/", "/v1/models", "/v1/a.b/c-d_e~f")
+OTHER_PATHS = (
+    *("", "/v2/", "/v10", "/V1", "/v1/../v2", "/v1/..", "/v1/.", "/v1//v2", "/v1/%2e%2e/v2"),
+    *("/v1/..%2fv2", "/v1/..;/v2", "/v1/.../v2", "/v1;/v2", "//v1"),
+)
+"""Some of these are below ``/v1`` to one server, and elsewhere to another."""
+
+
 def reach(provider: Provider, *headers: tuple[str, str], **access):
     return connect(ModelsRequest(provider=provider, access=Access(**access), headers=headers))
+
+
+def test_where_an_endpoint_is_is_told_of_those_of_the_config_alone(plugins_with):
+    dispatcher = Dispatcher(plugins_with(f"[providers.acme]\n{LEAST}"))
+    url = dispatcher.endpoint_url
+    assert url(Question(provider="acme")) == "https://gpu.acme.example/v1"
+    assert url(Question(provider="house")) == url(Question()) == ""
+    elsewhere = Access(base_url="https://b.example")
+    assert url(Question(provider="acme", access=elsewhere)) == ""
 
 
 def test_key_and_headers_go_to_the_own_base_url(acme_of):
@@ -505,7 +533,7 @@ def test_key_and_headers_go_to_the_own_base_url(acme_of):
         ]
     ),
     port=st.sampled_from(["", ":443", ":8443"]),
-    path=st.sampled_from(["", "/v1", "/v2/"]),
+    path=st.sampled_from([*OWN_PATHS, *OTHER_PATHS]),
 )
 def test_key_and_headers_go_nowhere_else(scheme, host, port, path):
     provider = Provider(
@@ -521,11 +549,41 @@ def test_key_and_headers_go_nowhere_else(scheme, host, port, path):
         patch.setenv("ROUTE", ROUTE)
         url = f"{scheme}://{host}{port}{path}"
         found = reach(provider, ("X-Own", "1"), base_url=url, allow_http=True)
-    own = (scheme, host, port) == ("https", "gpu.acme.example", "")
+    own = (scheme, host, port) == ("https", "gpu.acme.example", "") and path in OWN_PATHS
     assert (found.key == KEY) is own
     assert (len(found.headers) == 3) is own
     assert found.headers[-1] == ("X-Own", "1")
     assert own or not found.hidden
+
+
+def test_a_path_that_is_another_tenants_is_named(acme_of):
+    with pytest.raises(MissingCredentials, match=r"TOKEN is not sent to gpu.acme.example/other;"):
+        reach(acme_of(), base_url="https://gpu.acme.example/other")
+
+
+def test_what_a_rule_adds_and_looks_like_a_key_is_not_shown(acme_of):
+    found = reach(
+        acme_of(),
+        ("X-Purpose", "a test of the evening"),
+        ("X-House-Key", "hunter2"),
+        ("X-Any", "sk-any-thing"),
+        ("Authorization", "Basic dXNlcjpwYXNz"),
+    )
+    assert set(found.secrets) == {
+        *(KEY, ROUTE, "hunter2", "sk-any-thing", "Basic dXNlcjpwYXNz", "dXNlcjpwYXNz")
+    }
+
+
+def test_a_header_of_a_rule_in_an_answer_is_not_shown(acme_of, httpserver):
+    """The service repeats what it refuses, as some do."""
+    httpserver.expect_request("/v1/models").respond_with_json(
+        {"error": "no entry for hunter2 of team blue, nor hunter22"}, status=400
+    )
+    provider = acme_of(httpserver.url_for("/v1"))
+    headers = (("X-House-Key", "hunter2"), ("X-Team", "blue"))
+    with pytest.raises(RequestRejected) as caught:
+        get_json(ModelsRequest(provider=provider, headers=headers), "/models")
+    assert "no entry for [key] of team blue, nor hunter22" in str(caught.value)
 
 
 def test_a_header_of_the_request_wins_however_it_is_spelled(acme_of):
@@ -561,7 +619,7 @@ def test_what_a_variable_holds_is_in_nothing_that_is_shown_or_compared(acme_of, 
 
 def test_a_short_word_is_no_secret(acme_of, monkeypatch):
     monkeypatch.setenv("ACME_ROUTE", "eu")
-    assert reach(acme_of()).secrets == (KEY,)
+    assert one_line("eu is neutral", *reach(acme_of()).secrets) == "eu is neutral"
 
 
 # --- on the wire ---------------------------------------------------------------------------------

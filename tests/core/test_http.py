@@ -513,6 +513,9 @@ def test_however_it_arrives_the_lines_are_the_same(text, sizes):
             assert decode_content
             return next(arrived, b"")
 
+        def shutdown(self) -> None:
+            """Nobody ends the waiting."""
+
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     assert list(mediasense.http._lines(Arriving(), "acme")) == [line for line in lines if line]
 
@@ -707,3 +710,22 @@ def test_a_short_quote_is_kept_as_it_is():
 def test_a_message_that_is_found_is_a_part_of_what_was_said(parsed):
     found = error_text(parsed)
     assert found == "" or json.dumps(found)[1:-1] in json.dumps(parsed)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "told"),
+    [
+        ("no such key: hunter2.", "hunter2", "no such key: [key]."),
+        ("hunter22 and my-hunter2", "hunter2", "hunter22 and my-hunter2"),
+        ("the answer is 12345678", "2345678", "the answer is 12345678"),
+        ("the answer is 12345678", "12345678", "the answer is [key]"),
+        ("we expected x in the next text", "x", "we expected x in the next text"),
+        ("fasten", "fast", "fasten"),
+    ],
+)
+def test_a_short_key_is_found_where_it_stands_alone(text, key, told):
+    assert one_line(text, key) == told
+
+
+def test_a_key_within_another_leaves_nothing_of_it():
+    assert one_line("sk-12345678-abcdef", "12345678", "sk-12345678-abcdef") == "[key]"

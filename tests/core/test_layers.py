@@ -18,13 +18,13 @@ MODULES = {
 
 # Each layer may import those below it, and none of its own.
 LAYERS = [
-    {"hookspecs", "known", "names", "turns"},
+    {"hookspecs", "known", "masking", "names", "sending", "stopping", "turns"},
     {"together"},
-    {"discovery", "errors", "providers", "steps", "toml_lines"},
-    {"document", "urls"},
+    {"discovery", "errors", "private", "providers", "steps", "toml_lines"},
+    {"document", "toml_edits", "urls"},
     {"endpoints"},
     {"budget", "config", "pacing", "schemas", "types"},
-    {"loading", "offers", "tracing"},
+    {"failures", "keys", "loading", "offers", "settings", "streaming", "tasks", "tracing"},
     {
         "body",
         "connection",
@@ -37,8 +37,21 @@ LAYERS = [
         "prompts",
         "sums",
     },
-    {"hooks", "http", "ledger", "output", "planning", "specimens"},
-    {"calls", "choosing", "costs", "desk", "memory", "parts", "refusal", "requests", "store"},
+    {"hooks", "http", "ledger", "output", "planning", "specimens", "statuses"},
+    {
+        "calls",
+        "choosing",
+        "costs",
+        "desk",
+        "forms",
+        "memory",
+        "parts",
+        "refusal",
+        "requests",
+        "store",
+    },
+    {"filling"},
+    {"given"},
     {"listening", "remembering", "settings_file", "trying"},
     {"execution"},
     {"run"},
@@ -46,7 +59,8 @@ LAYERS = [
     {"answering"},
     {"dispatch"},
     {"checks", "runtime"},
-    {"batches"},
+    {"batches", "checkup"},
+    {"reports"},
     {"api", "ray", "scaffold", "testing"},
     {"cli"},
     {"__main__", "__init__"},
@@ -143,15 +157,23 @@ def test_only_one_module_calls_hooks_of_providers():
     assert calling == {"hooks"}
 
 
-def test_only_the_connection_reads_keys():
+def test_only_the_connection_and_the_keys_below_it_read_keys():
     """The others that look at the environment look for names of files, plugins and providers."""
     reading = {
         name
         for name, path in MODULES.items()
-        if "os.environ" in path.read_text(encoding="utf-8") and name != "connection"
+        if "os.environ" in path.read_text(encoding="utf-8") and name not in ("connection", "keys")
     }
     # The suite watches a plugin reading it, and puts it back as it was.
-    assert reading == {"choosing", "config", "plugins", "testing.environment", "testing.probe"}
+    assert reading == {
+        "choosing",
+        "cli.completion",
+        "config",
+        "output.colour",
+        "plugins",
+        "testing.environment",
+        "testing.probe",
+    }
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if top(name) == "planning"])

@@ -64,6 +64,7 @@ def test_a_row_says_everything_about_its_item():
             "start": 5,
             "end": 7.5,
             "language": "de",
+            "task": "summary",
         }
     )
     assert item == Item(
@@ -75,6 +76,7 @@ def test_a_row_says_everything_about_its_item():
         start=5.0,
         end=7.5,
         language="de",
+        task="summary",
         row=1,
         named=True,
     )

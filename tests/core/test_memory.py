@@ -196,6 +196,8 @@ def test_what_is_written_a_moment_later_is_found_meanwhile(serve, png, cache):
 # --- another question ----------------------------------------------------------------------------
 
 OTHER = {
+    "task": "summary",
+    "context": "notes",
     "prompt": "what?",
     "model": "eye-2",
     "max_output_tokens": 5,
@@ -550,7 +552,7 @@ def test_what_runs_on_this_device_is_kept_without_a_model(serve, acme, png):
 
 def test_an_answer_that_does_not_fit_its_schema_is_asked_for_again(serve, acme, png):
     """The call of several images is kept by itself, so the wrong answer would be given for ever."""
-    texts = ["no JSON", '{"cats": 1}']
+    texts = ["no JSON", "none again", '{"cats": 1}']
 
     def analyze_image(request):
         return Answer(text=texts.pop(0), model="m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -448,20 +449,76 @@ def test_a_step_tells_the_most_calls_whatever_is_found():
     assert (ask.calls, ask.images) == (12, 120)
 
 
-def test_a_schema_that_the_joining_call_cannot_honour_leaves_one_call():
+def test_a_schema_that_the_joining_call_cannot_honour_is_asked_for_in_words():
     takes = provider(image=replace(PNG, max_items=10, options=("json_schema",)), text=TEXT)
-    made = plan(takes, clip(), json_schema="{}")
-    assert (made.strategy, made.sends.calls, made.joining) == ("frames", 1, None)
+    made = plan(takes, clip(seconds=600.0), json_schema="{}")
+    assert (made.strategy, made.joining.options) == ("segments", ())
+    join = next(step for step in made.steps if step.action == "join")
+    assert join.words.endswith("JSON is asked for, and not enforced by the service")
 
 
-def test_a_schema_that_only_the_joining_call_honours_is_refused():
-    """With one call nothing is joined, and nothing would hold the answer to the schema."""
+def test_an_option_that_only_the_joining_call_honours_is_refused():
+    """With one call nothing is joined, and nothing would honour it."""
     takes = provider(image=PNG, text=TextLimits(options=("json_schema", "temperature")))
-    for asked in ({"json_schema": "{}"}, {"temperature": 0.5}):
+    for media in ((clip(),), (picture(), picture())):
         with pytest.raises(UsageError, match="acme does not honour"):
-            plan(takes, clip(), **asked)
-        with pytest.raises(UsageError, match="acme does not honour"):
-            plan(takes, picture(), picture(), **asked)
+            plan(takes, *media, temperature=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("json_schema",), "the images"),
+        ((), "the images; JSON is asked for, and not enforced by the service"),
+    ],
+)
+def test_the_plan_says_whether_a_schema_is_enforced(options, words):
+    made = plan(provider(image=replace(PNG, options=options)), picture(), json_schema="{}")
+    assert made.steps[-1].words == words
+    assert made.asking.options == options
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        '{"type": "array"}',
+        '{"type": ["object", "null"]}',
+        '{"anyOf": [{"type": "object"}]}',
+        '{"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}',
+        '{"type": "object", "oneOf": [{}]}',
+        "true",
+    ],
+)
+def test_only_an_object_is_enforced(schema):
+    """Services refuse other schemas, so they are asked for in words."""
+    takes = provider(image=replace(PNG, options=("json_schema",)))
+    assert plan(takes, picture(), json_schema=schema).asking.options == ()
+
+
+@pytest.mark.parametrize("media", [picture(), clip()])
+def test_who_only_reads_is_not_asked_for_json(media):
+    reads = provider(image=replace(PNG, answers=False), video=replace(MP4, answers=False))
+    with pytest.raises(UnsupportedModality, match="acme does not answer questions, so --schema"):
+        plan(reads, media, json_schema="{}", prompt="what?")
+
+
+def test_a_sound_with_a_schema_is_described_and_not_written_down():
+    takes = provider(audio=replace(HEARS, answers=True), text=TEXT)
+    made = plan(takes, speech(), json_schema="{}")
+    assert made.strategy == "native"
+    assert made.asking.prompt == "Describe what is heard in this recording, and what is said in it."
+
+
+def test_who_only_writes_down_sound_is_not_asked_for_json():
+    with pytest.raises(UnsupportedModality, match="does not answer questions about sound"):
+        plan(provider(audio=HEARS), speech(), json_schema="{}")
+
+
+def test_the_estimate_counts_the_schema():
+    takes = provider(image=replace(PNG, tokens=10))
+    schema = json.dumps({"description": "x" * 4000})
+    plain, formed = plan(takes, picture()), plan(takes, picture(), json_schema=schema)
+    assert formed.tokens - plain.tokens == pytest.approx(len(schema) / 4, abs=1)
 
 
 def test_frames_of_a_part_are_those_of_the_part():
@@ -1171,10 +1228,11 @@ def test_a_link_to_sound_is_passed_on_to_who_hears_it():
 # --- options -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("option", [name for name in OPTIONS if name != "start_end"])
+@pytest.mark.parametrize(
+    "option", [name for name in OPTIONS if name not in ("json_schema", "start_end")]
+)
 def test_an_option_that_is_not_honoured_is_refused_by_its_flag(option):
-    flags = {"json_schema": "--schema"}
-    flag = flags.get(option, f"--{option.replace('_', '-')}")
+    flag = f"--{option.replace('_', '-')}"
     with pytest.raises(UsageError, match=f"acme does not honour {flag} for video; leave it out"):
         plan(provider(video=MP4), clip(), **OPTIONS[option])
 

@@ -178,13 +178,118 @@ def test_a_missing_command_of_a_broken_file_names_the_file(cli):
     assert "there is no file ./gone.py" in done.stderr
 
 
-def test_a_broken_plugin_of_the_config_is_a_warning(cli, file, picture, monkeypatch, tmp_path):
-    config = tmp_path / "config.toml"
-    config.write_text('plugins = ["./gone.py"]\n')
-    monkeypatch.setenv("MEDIASENSE_CONFIG", str(config))
-    done = cli("providers", "--json")
+def test_the_help_says_of_which_plugin_it_has_no_commands(cli):
+    done = cli("--plugin", "./gone.py", "--help")
+    assert (done.exit_code, "Usage" in done.stdout) == (0, True)
+    assert done.stderr.count("warning: plugin gone (./gone.py) failed to load") == 1
+
+
+@pytest.mark.parametrize("named", [".", "", "a b", "x.", ".x"])
+def test_what_is_neither_a_file_nor_a_module_is_one_line(cli, named):
+    done = cli("--plugin", named, "providers")
+    assert (done.exit_code, done.stdout) == (4, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{named!r} is neither a file nor the name of a module; name a file as" in line
+
+
+def test_one_file_by_two_paths_is_one_plugin(cli, file, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.py").symlink_to(file)
+    named = (file, f"{tmp_path}/folder/../filed.py", f"{tmp_path}/link.py")
+    options = [word for name in named for word in ("--plugin", name)]
+    done = cli(*options, "plugins", "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    (row,) = json.loads(done.stdout)["plugins"]
+    assert (row["name"], row["distribution"]) == ("filed", file)
+
+
+# --- a plugin that the config file names has to be there, too -------------------------------------
+
+
+@pytest.fixture
+def config(monkeypatch, tmp_path):
+    """Write the config file."""
+
+    def write(text: str):
+        path = tmp_path / "config.toml"
+        path.write_text(text)
+        monkeypatch.setenv("MEDIASENSE_CONFIG", str(path))
+        return path
+
+    return write
+
+
+def test_nothing_is_sent_where_a_plugin_of_the_config_fails(
+    cli, file, picture, httpserver, config, tmp_path
+):
+    """It may be a rule of the house, without which everything would go out."""
+    path = config('provider = "filed"\nplugins = ["./gone.py", "./filed.py"]\n')
+    done = cli("image", picture, "what?")
+    assert (done.exit_code, done.stdout, httpserver.log) == (4, "", [])
+    assert done.stderr == (
+        f"error: plugin gone ({tmp_path}/gone.py) failed to load: there is no file "
+        f"{tmp_path}/gone.py; check the path; {path}:2 names gone: mend it, take it out of "
+        "`plugins`, or leave it out once: --no-plugin gone\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "body", ["1 / 0", "import acme_sdk", "@hookimpl\ndef capabilities(): 1 / 0"]
+)
+def test_it_has_to_be_there_wherever_it_fails(cli, picture, config, tmp_path, body):
+    config('plugins = ["./house.py"]\n')
+    (tmp_path / "house.py").write_text(f"{POLICY}\n{body}\n")
+    assert cli("image", picture).exit_code == 4
+
+
+@pytest.mark.parametrize(("named", "code"), [(True, 4), (False, 5)])
+def test_an_installed_plugin_has_to_be_there_if_the_config_names_it(
+    installed, cli, config, named, code
+):
+    installed.install("house", "1 / 0")
+    config('plugins = ["site_house"]\n' if named else "")
+    assert cli("providers").exit_code == code
+
+
+def test_what_fails_is_left_out_by_hand(cli, file, picture, httpserver, config):
+    httpserver.expect_request("/look").respond_with_json({"answer": "a cat"})
+    config('plugins = ["./gone.py", "./filed.py"]\n')
+    done = cli("--no-plugin", "gone", "image", picture, "-p", "filed")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "a cat\n", "")
+
+
+def test_python_sends_nothing_either(installed, picture, config):
+    import mediasense
+
+    config('plugins = ["./gone.py"]\n')
+    with pytest.raises(mediasense.PluginError, match="there is no file"):
+        mediasense.analyze(picture, "what?")
+
+
+def test_what_the_config_names_can_be_looked_at(cli, config):
+    config('plugins = ["./gone.py"]\n')
+    shown = cli("plugins", "--json")
+    assert shown.exit_code == 4
+    assert [row["state"] for row in json.loads(shown.stdout)["plugins"]] == ["failed"]
+    for words in (["--help"], ["image", "--help"], ["providers", "add", "--help"]):
+        done = cli(*words)
+        assert (done.exit_code, "Usage" in done.stdout) == (0, True)
+        assert done.stderr.count("warning: plugin gone ") == 1
+
+
+def test_commands_that_a_plugin_of_the_config_cannot_add_are_a_warning(
+    cli, picture, config, tmp_path
+):
+    """Its rules hold all the same."""
+    (tmp_path / "house.py").write_text(
+        f"{POLICY}\n@hookimpl\ndef register_commands(app):\n    1 / 0\n"
+    )
+    config('plugins = ["./house.py"]\n')
+    done = cli("providers")
     assert done.exit_code == 5
-    assert done.stderr.count("warning: plugin gone") == 1
+    (warning,) = [line for line in done.stderr.splitlines() if line.startswith("warning:")]
+    assert " could not add its commands: ZeroDivisionError" in warning
+    assert "failed to load" not in done.stderr
 
 
 def test_what_both_name_has_to_be_there(cli, monkeypatch, tmp_path):
@@ -194,13 +299,14 @@ def test_what_both_name_has_to_be_there(cli, monkeypatch, tmp_path):
     assert cli("--plugin", str(tmp_path / "gone.py"), "providers").exit_code == 4
 
 
-def test_other_machines_cannot_have_a_file(cli, picture, file, tmp_path):
+def test_other_machines_cannot_have_a_file(installed, cli, picture, file, tmp_path):
     out = str(tmp_path / "out.jsonl")
     ask = ("batch", picture, "-p", "filed", "--engine", "ray", "--out", out)
     done = cli("--plugin", file, *ask)
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("error: --engine ray uses plugins that are installed on every")
-    for option in (["--no-plugin", "x"], ["--trace"]):
+    installed.install("house", POLICY)
+    for option in (["--no-plugin", "house"], ["--trace"]):
         done = cli(*option, "--plugin", file, *ask)
         assert done.exit_code == 2
         assert "are for this process" in done.stderr
@@ -302,6 +408,41 @@ def test_a_plugin_that_is_left_out_is_not_imported(site, tmp_path):
     assert not mark.exists()
     assert site.run("plugins").returncode == 0
     assert mark.exists()
+
+
+def test_a_name_that_is_to_be_left_out_and_is_none_is_2(installed, cli):
+    installed.install("house_rules", POLICY)
+    for name, hint in (("house_rule", "did you mean house_rules?"), ("x", "type: mediasense")):
+        done = cli("--no-plugin", name, "providers")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"error: no plugin is named {name!r}; {hint}")
+
+
+def test_a_name_to_be_left_out_is_taken_as_the_distribution_spells_it(installed, cli):
+    installed.install("house_rules", POLICY)
+    assert cli("--no-plugin", "mediasense-house-rules", "plugins").exit_code == 0
+
+
+@pytest.mark.parametrize("how", ["variable", "config"])
+def test_a_misspelt_name_in_settings_is_a_warning(
+    installed, cli, picture, how, monkeypatch, config
+):
+    """The same settings may hold where the plugin is installed."""
+    installed.install("talker", TALKER.replace('os.write(1, b"from the system\\n")', ""))
+    place = "MEDIASENSE_DISABLE_PLUGINS"
+    if how == "variable":
+        monkeypatch.setenv("MEDIASENSE_DISABLE_PLUGINS", "talkr,elsewhere")
+    else:
+        path = config('disable_plugins = ["talkr", "elsewhere"]')
+        place = f"{path}:1"
+    done = cli("image", picture, "-p", "talker")
+    assert (done.exit_code, done.stdout) == (0, "a cat\n")
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning:")]
+    misspelt = f"warning: {place}: no plugin is named 'talkr'; did you mean talker?"
+    assert warnings == [misspelt]
+    shown = cli("plugins").stderr.splitlines()
+    assert shown[0] == misspelt
+    assert shown[1].startswith(f"warning: {place}: no plugin is named 'elsewhere'; ")
 
 
 # --- strict --------------------------------------------------------------------------------------
@@ -410,6 +551,21 @@ def test_the_traceback_of_a_failure_is_shown_on_stderr(installed, cli):
     assert "loading.py" not in done.stderr
 
 
+def test_a_failure_is_told_once(cli, tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("def deep(): 1 / 0\ndeep()")
+    done = cli("--plugin", str(path), "plugins", "broken")
+    assert done.exit_code == 4
+    assert done.stderr.count("Traceback") == 1
+
+
+def test_a_traceback_begins_at_the_plugin(installed, cli):
+    installed.install("broken", f"{POLICY}\n@hookimpl\ndef register_commands(app):\n    1 / 0\n")
+    told = cli("plugins", "broken").stderr
+    assert "in register_commands" in told
+    assert "/mediasense/" not in told
+
+
 def test_a_plugin_nobody_knows_is_2(installed, cli):
     installed.install("house", POLICY)
     done = cli("plugins", "hous")
@@ -433,7 +589,7 @@ def test_the_trace_is_on_stderr_and_tells_no_secret(site, picture, file, httpser
     rule, call, around = traces[-3:]
     assert " s prepare_request filed eye, 1 image, " in rule
     assert rule.endswith(" (house 1.0): left it as it is")
-    assert " s analyze_image filed eye, 1 image, " in call
+    assert " s | analyze_image filed eye, 1 image, " in call
     assert call.endswith("): answered")
     assert " s around analyze_image filed eye, 1 image, " in around
     assert around.endswith(" (house 1.0): passed it on")

@@ -111,6 +111,42 @@ def test_a_wrapper_that_changes_the_answer_is_told(traced):
     assert around.outcome == "changed the answer"
 
 
+OLD = "(a hookwrapper, as pluggy had them before wrapper=True)"
+
+
+@hookimpl(hookwrapper=True)
+def old(request):
+    yield
+
+
+@hookimpl(hookwrapper=True)
+def old_and_changing(request):
+    outcome = yield
+    outcome.force_result(Answer(text="other", model="m"))
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "outcome"), [(old, "passed it on"), (old_and_changing, "changed the answer")]
+)
+def test_an_old_wrapper_is_told_for_what_it_is(traced, wrapper, outcome):
+    around, _ = sorted(traced(around={"analyze_image": wrapper}), key=order)
+    assert (around.outcome, around.wraps) == (f"{outcome} {OLD}", True)
+
+
+def test_an_old_wrapper_passes_errors_on(traced):
+    def analyze_image(request):
+        raise RateLimited("a secret reason")
+
+    around, _ = sorted(traced(analyze_image, around={"analyze_image": old}), key=order)
+    assert around.outcome == f"passed on RateLimited {OLD}"
+
+
+def test_what_is_inside_stands_further_right(traced):
+    around, call = sorted(traced(around={"analyze_image": waiting}), key=order)
+    assert " s around analyze_image acme " in str(around)
+    assert " s | analyze_image acme " in str(call)
+
+
 def test_a_wrapper_that_refuses_is_told(traced):
     @hookimpl(wrapper=True)
     def refusing(request):

@@ -28,11 +28,31 @@ def make(folder: Path) -> Path:
     for name in ("recordings/monday/1.mp4", "recordings/monday/2.mp4"):
         shutil.copy(folder / "clip.mp4", folder / name)
     _record(folder / "demo.mp4", seconds=63.2, size=(1920, 1080))
+    shutil.copy(folder / "clip.mp4", folder / "meeting.mp4")
+    _keep_sound(folder / "talk.wav", folder / "meeting.m4a")
+    _save_heic(folder / "shot.png", folder / "before.heic")
     (folder / "ask.md").write_text("What happens?\n")
     (folder / "rows.csv").write_text("source,prompt\nshot.png,what is it?\nphotos/1.jpg,\n")
     fault = {"type": "object", "properties": {"fault": {"type": "string"}}, "required": ["fault"]}
     (folder / "fault.json").write_text(json.dumps({**fault, "additionalProperties": False}))
     return folder
+
+
+def _save_heic(source: Path, path: Path) -> None:
+    import pillow_heif
+
+    with Image.open(source) as picture:
+        pillow_heif.from_pillow(picture.convert("RGB")).save(path)
+
+
+def _keep_sound(source: Path, path: Path) -> None:
+    """The same sound, as a telephone records it."""
+    with av.open(str(source)) as given, av.open(str(path), "w", format="ipod") as container:
+        stream = container.add_stream("aac", rate=given.streams.audio[0].rate)
+        for frame in given.decode(audio=0):
+            frame.pts = None
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 def _record(path: Path, *, seconds: float, size: tuple[int, int], fps: int = 5) -> None:

@@ -33,6 +33,7 @@ _SAID_TO = {
     b"Which colour": "Green and purple.",
     b"json_schema": json.dumps({"fault": "a scratch"}),
     b'"numbers"': json.dumps({"numbers": [1, 2, 3]}),
+    b"damage": json.dumps({"title": "a scratched door", "damage": "slight", "parts": ["door"]}),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from werkzeug import Response
 
+import mediasense
 import mediasense_openai_compat as plugin
 from mediasense import (
     Answer,
@@ -14,6 +15,7 @@ from mediasense import (
     ConnectionFailed,
     ContentBlocked,
     InvalidAnswer,
+    RequestRejected,
     ServerError,
     TextRequest,
     Timeout,
@@ -58,7 +60,49 @@ def test_usage_is_asked_for_where_that_is_allowed(name, stream, sent, protocol):
     body = sent().get_json()
     assert body["stream"] is True
     asked = body.get("stream_options") == {"include_usage": True}
-    assert asked == (name not in {"mistral", "custom"})
+    assert asked == (name != "mistral")
+
+
+@pytest.fixture
+def refuses(httpserver, protocol):
+    """``refuses(field)``: a server that takes no request with that field."""
+
+    def make(field: str) -> None:
+        def answer(request) -> Response:
+            if field in request.get_json():
+                said = {"error": {"message": f"unknown {field}"}}
+                return Response(json.dumps(said), status=422, content_type="application/json")
+            body = protocol.events(protocol.chunk("A cat."), protocol.chunk(None, "stop"))
+            return Response(body, content_type=EVENTS)
+
+        httpserver.expect_request("/v1/chat/completions").respond_with_handler(answer)
+
+    return make
+
+
+def test_a_server_that_refuses_to_tell_the_usage_is_asked_without(ask, httpserver, refuses):
+    refuses("stream_options")
+    pieces: list[str] = []
+    request = ask(TextRequest, "custom", prompt="why?")
+    assert plugin.generate(request, pieces.append).text == "A cat."
+    assert plugin.generate(request, pieces.append).text == "A cat."
+    told = ["stream_options" in sent.get_json() for sent, _ in httpserver.log]
+    assert told == [True, False, False]
+    assert pieces == ["A cat.", "A cat."]
+
+
+def test_a_server_that_refuses_anything_else_is_not_asked_for_ever(ask, httpserver, refuses):
+    refuses("model")
+    with pytest.raises(RequestRejected, match="unknown model"):
+        plugin.generate(ask(TextRequest, "custom", prompt="why?"), [].append)
+    assert len(httpserver.log) == 2
+
+
+def test_a_service_that_is_known_to_tell_it_is_asked_once(ask, httpserver, refuses):
+    refuses("stream_options")
+    with pytest.raises(RequestRejected):
+        plugin.generate(ask(TextRequest, "openai", prompt="why?"), [].append)
+    assert len(httpserver.log) == 1
 
 
 def test_usage_beside_the_last_piece_is_read(stream, protocol):
@@ -133,7 +177,7 @@ def test_a_server_that_does_not_stream_is_understood(stream, protocol):
     body = json.dumps(protocol.completion()).encode()
     answer, pieces = stream(body, kind="application/json; charset=utf-8")
     assert (answer.text, pieces) == ("A cat.", ["A cat."])
-    assert answer.warnings == ("openai did not stream: the answer came at once",)
+    assert answer.warnings == ()
 
 
 def test_a_page_instead_of_a_stream_is_an_error(stream):
@@ -214,3 +258,28 @@ def test_ctrl_c_between_pieces_is_not_swallowed(ask, service, protocol):
 
     with pytest.raises(KeyboardInterrupt):
         plugin.generate(ask(TextRequest, prompt="why?"), interrupted)
+
+
+def test_leaving_a_stream_wakes_a_call_that_waits_for_its_answer(
+    httpserver, monkeypatch, protocol, image
+):
+    asked, gone = threading.Event(), threading.Event()
+
+    def silent(_: object) -> Iterator[bytes]:
+        try:
+            yield protocol.events(protocol.chunk("A "), done=False)
+            asked.set()
+            while not gone.wait(0.02):
+                yield b": nothing yet\n\n"  # a comment, by which it is noticed who has gone
+        except GeneratorExit:
+            gone.set()
+            raise
+
+    httpserver.expect_request("/v1/chat/completions").respond_with_handler(
+        lambda request: Response(silent(request), content_type=EVENTS)
+    )
+    with mediasense.stream(
+        image.data, "why?", base_url=httpserver.url_for("/v1"), model="m"
+    ) as stream:
+        assert next(stream) == "A "
+    assert gone.wait(20)

@@ -22,6 +22,7 @@ def test_every_package_loads_without_a_complaint():
     assert {plugin.entry_point.name for plugin in plugins.loaded} == {
         "acme",
         "gemini_native",
+        "mcp_server",
         "on_device",
         "openai_compat",
         "whisper_local",

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediasense import CorruptMedia, Media, PluginError, RequestRejected, Word
+import mediasense_whisper_local
+from mediasense import AudioRequest, Media, MediaError, PluginError, RequestRejected, Word
 from mediasense_whisper_local import ear
 from mediasense_whisper_local.hearing import _likelihood, _Text
 from mediasense_whisper_local.parrot import SENTENCE, WORDS
@@ -165,14 +166,31 @@ def test_every_declared_type_is_tried(provider):
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"nonsense" * 99, b"RIFF\x00\x00\x00\x00WAVEfmt "])
 def test_what_is_no_sound_is_an_error(hear, data):
     sound = Media(modality="audio", mime_type="audio/wav", data=data, size=len(data))
-    with pytest.raises(CorruptMedia, match="cannot be decoded"):
+    with pytest.raises(MediaError):
         hear(sound)
 
 
 def test_pictures_without_sound_are_an_error(hear, tmp_path, make_video):
     path = make_video(tmp_path / "a.mp4")
-    with pytest.raises(CorruptMedia, match="cannot be decoded"):
+    with pytest.raises(MediaError, match="has no sound"):
         hear(Media(modality="audio", mime_type="audio/mp4", path=path, size=path.stat().st_size))
+
+
+def test_nothing_is_decoded_in_this_process(hear, monkeypatch):
+    """What is hostile may take the process down in which it is decoded."""
+    import av
+
+    monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("it was decoded here"))
+    assert hear(media(tone(6))).text == SENTENCE
+
+
+def test_no_more_is_decoded_than_it_may_hear(provider):
+    limits = dataclasses.replace(provider.audio, max_seconds=4.0)
+    request = AudioRequest(
+        provider=dataclasses.replace(provider, audio=limits), audio=media(tone(6))
+    )
+    answer = mediasense_whisper_local.analyze_audio(request=request, on_text=None)
+    assert answer.usage.seconds == 4.0
 
 
 def test_a_sound_that_ends_too_soon_is_told(hear):

@@ -227,6 +227,29 @@ def test_a_folder_that_is_not_whole_is_told_before_anything_is_fetched(
         hear(media(tone(1)), model=str(folder))
 
 
+def test_a_folder_that_is_replaced_is_another_model(hear, models, tmp_path):
+    """Also in a process that has heard with the one before."""
+    folder = tmp_path / "mine"
+    shutil.copytree(models / "base", folder)
+    assert hear(media(tone(6)), model=str(folder)).text == SENTENCE
+    (folder / "tokenizer.json").write_text("nonsense")
+    with pytest.raises(PluginError, match="cannot be loaded: "):
+        hear(media(tone(6)), model=str(folder))
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.bin", "tokenizer.json"])
+def test_whatever_is_changed_in_a_folder_makes_it_another_model(
+    models, tmp_path, monkeypatch, file
+):
+    shutil.copytree(models / "base", tmp_path / "base")
+    monkeypatch.setenv("MEDIASENSE_WHISPER_MODELS", str(tmp_path))
+    before = naming.state()
+    assert naming.state() == before
+    path = tmp_path / "base" / file
+    path.write_bytes(path.read_bytes() + b" ")
+    assert naming.state() != before
+
+
 @pytest.mark.parametrize("file", ["model.bin", "tokenizer.json"])
 def test_a_damaged_model_is_an_error(hear, models, tmp_path, file):
     folder = tmp_path / "damaged"

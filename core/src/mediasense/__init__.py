@@ -13,7 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mediasense.api import analyze, analyze_async, batch, plan
+    from mediasense.api import (
+        analyze,
+        analyze_async,
+        batch,
+        key_frames,
+        list_providers,
+        plan,
+        report,
+        stream,
+        stream_async,
+    )
     from mediasense.batches.items import Failure
     from mediasense.batches.records import Result
     from mediasense.batches.run import Batch, Standing
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
         AuthenticationError,
         BatchFailed,
         BudgetExceeded,
+        CheckupFailed,
         ConfigError,
         ConnectionFailed,
         ContentBlocked,
@@ -67,8 +78,9 @@ if TYPE_CHECKING:
     )
     from mediasense.hookspecs import hookimpl
     from mediasense.http import get_json, post_json, stream_lines
-    from mediasense.ledger import Spent
+    from mediasense.ledger import Spent, note_usage
     from mediasense.media.frames import BLOCK_PIXELS, Frame, changed_blocks, sample_frames
+    from mediasense.media.pcm import PCM_RATE, read_pcm
     from mediasense.media.source import uri_kind
     from mediasense.names import MediaModality, Modality, OnProgress, OnText, Option, Resolution
     from mediasense.pacing.lane import RateLimit
@@ -85,7 +97,11 @@ if TYPE_CHECKING:
         VideoLimits,
     )
     from mediasense.run import Planned
+    from mediasense.statuses import ProviderStatus
     from mediasense.steps import FrameUsed, LeftOut, Step
+    from mediasense.tasks import ProjectContext, Task, list_tasks, project_context
+    from mediasense.stopping import interruptible
+    from mediasense.streaming import AsyncStream, Stream
     from mediasense.types import (
         Analysis,
         Answer,
@@ -93,6 +109,7 @@ if TYPE_CHECKING:
         Box,
         Fallback,
         ImageRequest,
+        KeyFrame,
         Media,
         Model,
         ModelsRequest,
@@ -118,12 +135,14 @@ __all__ = [
     "AudioLimits",
     "AudioRequest",
     "AuthenticationError",
+    "AsyncStream",
     "Base64",
     "Batch",
     "BatchFailed",
     "Body",
     "Box",
     "BudgetExceeded",
+    "CheckupFailed",
     "ConfigError",
     "Connection",
     "ConnectionFailed",
@@ -139,6 +158,7 @@ __all__ = [
     "ImageLimits",
     "ImageRequest",
     "InvalidAnswer",
+    "KeyFrame",
     "LeftOut",
     "Media",
     "MediaError",
@@ -157,13 +177,16 @@ __all__ = [
     "OnText",
     "Option",
     "OutOfService",
+    "PCM_RATE",
     "PermissionDenied",
     "Plan",
     "Planned",
     "PluginError",
+    "ProjectContext",
     "Provider",
     "ProviderConflict",
     "ProviderError",
+    "ProviderStatus",
     "ProviderUnavailable",
     "Question",
     "RateLimit",
@@ -180,7 +203,9 @@ __all__ = [
     "Spent",
     "Standing",
     "Step",
+    "Stream",
     "StoreError",
+    "Task",
     "TextLimits",
     "TextLine",
     "TextRequest",
@@ -208,15 +233,25 @@ __all__ = [
     "find_credential",
     "get_json",
     "hookimpl",
+    "interruptible",
     "is_loopback",
     "json_body",
+    "key_frames",
+    "list_providers",
+    "list_tasks",
     "new_slot",
+    "note_usage",
     "one_line",
     "plan",
     "post_json",
+    "project_context",
+    "read_pcm",
+    "report",
     "sample_frames",
     "shared",
     "splice",
+    "stream",
+    "stream_async",
     "stream_lines",
     "uri_kind",
 ]
@@ -234,8 +269,13 @@ _MODULES = (
     "http",
     "media.source",
     "media.frames",
+    "media.pcm",
     "planning",
     "run",
+    "statuses",
+    "tasks",
+    "streaming",
+    "stopping",
     "api",
     "ledger",
     "costs",

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NoReturn
 
-from mediasense.errors import InvalidAnswer, one_line
 from mediasense.execution import Done
-from mediasense.providers import Provider
 from mediasense.run import Planned
-from mediasense.schemas import first_misfit
 from mediasense.sums import cost_of, usage_of
 from mediasense.types import Analysis, Answer, Question, RecordingFacts, Timings
 
@@ -33,9 +27,6 @@ def make_analysis(
         question: What was asked.
         answers: Of all calls, also of those of a plan that was given up: all are paid for.
         timings: How long it took.
-
-    Raises:
-        InvalidAnswer: A schema was asked for, and the answer does not fit it.
     """
     last = done.answer
     transcript = done.heard.transcript if done.heard else None
@@ -58,7 +49,7 @@ def make_analysis(
         timings=timings,
         media=tuple(replace(item, data=None) for item in planned.media),
         usage=usage_of(answers),
-        data=_data(done.text, question, provider),
+        data=done.data,
         finish_reason=last.finish_reason if last else None,
         segments=segments,
         lines=last.lines if last else (),
@@ -69,32 +60,3 @@ def make_analysis(
         left_out=done.left_out,
         cost=cost_of(answers),
     )
-
-
-def _data(text: str, question: Question, provider: Provider) -> object:
-    """The parsed answer, when a schema was asked for; it fits the schema."""
-    if question.json_schema is None:
-        return None
-    try:
-        data: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise InvalidAnswer(
-            f"{provider.name} was asked for JSON and answered with something else: "
-            f"{one_line(text, limit=80) or 'nothing'}",
-            hint="try again, or another --model",
-        ) from None
-    if misfit := first_misfit(data, question.json_schema):
-        raise InvalidAnswer(
-            f"the answer of {provider.name} does not fit the schema: {one_line(misfit)}",
-            hint="try again, or another --model",
-        )
-    return data
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _no_number(text)
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number of JSON")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
+import inspect
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Sized
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from mediasense import runtime
 from mediasense.media.source import Source
@@ -22,20 +23,28 @@ from mediasense.names import (
 )
 from mediasense.providers import Access
 from mediasense.run import Planned
-from mediasense.types import Analysis, Fallback, Question
+from mediasense.schemas.models import SchemaLike, wanted
+from mediasense.stopping import Stop
+from mediasense.streaming import Ask, AsyncStream, Stream
+from mediasense.types import Analysis, Fallback, KeyFrame, Question
 
 if TYPE_CHECKING:
     from mediasense.batches.run import Batch
     from mediasense.pacing.lane import RateLimit
+    from mediasense.statuses import ProviderStatus
+    from mediasense.tasks import Task
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
+Streamed = TypeVar("Streamed")
 
 
 def analyze(
     source: Source | Sequence[Source],
     prompt: str | None = None,
     *,
+    task: Task | str | None = None,
+    context: str | os.PathLike[str] | None = None,
     provider: str | None = None,
     model: str | None = None,
     modality: MediaModality | None = None,
@@ -50,7 +59,7 @@ def analyze(
     retries: int | None = None,
     max_output_tokens: int | None = None,
     temperature: float | None = None,
-    json_schema: Mapping[str, object] | None = None,
+    schema: SchemaLike | None = None,
     start: float | None = None,
     end: float | None = None,
     fps: float | None = None,
@@ -77,7 +86,11 @@ def analyze(
     Args:
         source: A path, a link, ``-`` for standard input, a ``data:`` URI or the bytes; a sequence
             of them for several images.
-        prompt: The question. Without one: a description, or a transcript of sound.
+        prompt: The question. Without one: a description, or a transcript of sound. Besides a task:
+            what is asked in particular.
+        task: The name of a ready question, such as ``"bug-report"``; see :func:`list_tasks`.
+        context: What helps to understand the media: a text, or the ``Path`` of a text file, of at
+            most 200 kB. The model is told that it is data, and no instructions.
         provider: Who answers: a name or an alias. By default ``MEDIASENSE_PROVIDER``, the config
             file, the first service whose key is set, or what runs on this device.
         model: By default the provider's.
@@ -94,7 +107,10 @@ def analyze(
         retries: How often to try again after a failure that can pass.
         max_output_tokens: At most so many tokens of answer.
         temperature: Sampling temperature.
-        json_schema: The JSON Schema of the answer; the parsed answer is then ``Analysis.data``.
+        schema: What the answer must be: the short form of a schema, such as
+            ``"title, severity int, steps list"``; a JSON Schema, as a mapping, as JSON text or as
+            the ``Path`` of a file; or a pydantic model. ``Analysis.data`` is the answer in that
+            form, of a model an instance of it. See ``docs/how-to/structured.md``.
         start: Look at the recording from this second on.
         end: Look at the recording up to this second.
         fps: Frames a second the service should look at.
@@ -124,8 +140,11 @@ def analyze(
         MediasenseError: Of the class that fits the failure; see :mod:`mediasense.errors`.
     """
     dispatcher = runtime.dispatcher()
+    form = None if schema is None else wanted(schema)
     question = Question(
         prompt=prompt,
+        task=task,
+        context=_context(context),
         provider=provider,
         model=model,
         access=Access(
@@ -141,7 +160,7 @@ def analyze(
         retries=dispatcher.config.retries if retries is None else retries,
         max_output_tokens=max_output_tokens,
         temperature=temperature,
-        json_schema=None if json_schema is None else json.dumps(json_schema),
+        json_schema=None if form is None else form.json_schema,
         start=start,
         end=end,
         fps=fps,
@@ -164,13 +183,15 @@ def analyze(
         allow_private=allow_private,
         max_download=max_download,
     )
-    return dispatcher.analyze(
+    analysis = dispatcher.analyze(
         _sources(source),
         question,
         expected=modality,
         on_text=on_text,
         on_progress=on_progress,
+        check=None if form is None else form.check,
     )
+    return analysis if form is None else replace(analysis, data=form.made(analysis.data))
 
 
 def plan(
@@ -213,8 +234,8 @@ def batch(
 
     Args:
         sources: Paths, links, bytes, sequences of images that are asked about together, or mappings
-            like rows of a manifest (``source``, ``id``, ``prompt``, ``schema``, ``modality``,
-            ``start``, ``end``, ``language``). Any iterable: it is read as fast as it is worked off.
+            like rows of a manifest (``source``, ``id``, ``prompt``, ``task``, ``schema``,
+            ``modality``, ``start``, ``end``, ``language``). Any iterable: it is read as fast as it is worked off.
             A path that is a folder is walked.
         question: What is asked, of whom and how; a text is the prompt alone. Its ``max_cost`` and
             ``fallback`` count for the batch; its ``jobs`` does not.
@@ -252,6 +273,7 @@ def batch(
         address=address,
         # Of an iterator nobody knows when it gives the next one.
         ready=isinstance(sources, Sized),
+        endpoint=runtime.dispatcher().endpoint_url(asked),
     )
     return Batch(
         items_of(sources),
@@ -259,6 +281,103 @@ def batch(
         setting,
         engine_for(runtime.dispatcher(), asked, setting),
     )
+
+
+def key_frames(
+    source: Source,
+    *,
+    most: int = 12,
+    start: float | None = None,
+    end: float | None = None,
+    max_side: int = 768,
+) -> tuple[KeyFrame, ...]:
+    """Choose the pictures of a video that show all there is to see; no provider is asked.
+
+    A picture is chosen when the screen shows something new for about a second; see
+    ``docs/media.md``. It is decoded in a process of its own.
+
+    Args:
+        source: A path, a link, ``-`` for standard input, a ``data:`` URI or the bytes.
+        most: How many at most, 1 or more.
+        start: Begin at this second of the recording.
+        end: Stop at this second.
+        max_side: Pixels: larger pictures are scaled down, so that no side is longer.
+
+    Returns:
+        The pictures in order of time, one at least.
+
+    Raises:
+        UsageError: It is no video, or a number is wrong.
+        MediasenseError: It cannot be read; of the class that fits the failure.
+    """
+    from mediasense.media.pictures import read_key_frames
+
+    return read_key_frames(source, most=most, start=start, end=end, max_side=max_side)
+
+
+def report(
+    analysis: Analysis,
+    out: str | os.PathLike[str],
+    *,
+    source: Source | Sequence[Source] | None = None,
+    question: Question | str | None = None,
+) -> Path:
+    """Write an answer as a page to look at: one HTML file that needs no network.
+
+    It shows the question, the answer, the pictures with their times and reasons, what is said
+    beside them, what was sent and left out, and what it cost. Media that lie below the page's
+    folder can be played in it.
+
+    Args:
+        analysis: The answer.
+        out: The file; a report that is there is replaced, anything else is left alone.
+        source: What was asked about, whose pictures are read again; without it the files that the
+            answer names. A link is not downloaded again.
+        question: What was asked; a text is the prompt alone.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: There is something else than a report, or its folder is missing.
+        StoreError: It cannot be written.
+    """
+    from mediasense.reports import write_report
+
+    path = Path(out)
+    asked = Question(prompt=question) if isinstance(question, str) else question
+    given = () if source is None else _sources(source)
+    write_report(path, analysis, sources=given, question=asked)
+    return path
+
+
+def list_providers() -> tuple[ProviderStatus, ...]:
+    """Who can answer here, what each takes, and whether its key was found.
+
+    Nothing is asked of any service. It is what ``mediasense providers`` shows.
+
+    Returns:
+        One for each provider of the plugins that are installed, in the order of their plugins;
+        nothing where none is.
+
+    Raises:
+        PluginError: Something is wrong with a plugin, and strictness was asked for.
+        ConfigError: The config file cannot be used.
+    """
+    from mediasense.statuses import status_of
+
+    runtime.require_sound_plugins()
+    plugins = runtime.plugins()
+    return tuple(status_of(provider, plugins) for provider in plugins.providers.values())
+
+
+def _context(given: str | os.PathLike[str] | None) -> str | None:
+    """The context as text; a path is read."""
+    if given is None or isinstance(given, str):
+        return given
+    from mediasense.tasks.context import read_context
+
+    return read_context(given)
 
 
 def _sources(source: Source | Sequence[Source]) -> tuple[Source, ...]:
@@ -274,14 +393,63 @@ def _in_thread(
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
         import asyncio
 
-        return await asyncio.to_thread(function, *args, **kwargs)
+        stop = Stop()
 
+        def call() -> Returned:
+            with stop.reaching():
+                return function(*args, **kwargs)
+
+        try:
+            return await asyncio.to_thread(call)
+        except asyncio.CancelledError:
+            stop.stop()
+            raise
+
+    return run
+
+
+def _streamed(
+    function: Callable[Parameters, Analysis], into: Callable[[Ask], Streamed]
+) -> Callable[Parameters, Streamed]:
+    """What takes the same arguments but ``on_text``, and gives the answer in pieces."""
+
+    @functools.wraps(function)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Streamed:
+        if "on_text" in kwargs:
+            raise TypeError("the pieces come from the stream: leave out on_text")
+
+        def ask(on_text: OnText) -> Analysis:
+            given: dict[str, Any] = {**kwargs, "on_text": on_text}
+            return function(*args, **given)
+
+        return into(ask)
+
+    whole = inspect.signature(function)
+    kept = [item for name, item in whole.parameters.items() if name != "on_text"]
+    run.__signature__ = whole.replace(  # type: ignore[attr-defined]
+        parameters=kept, return_annotation=getattr(into, "__name__", "")
+    )
     return run
 
 
 analyze_async = _in_thread(analyze)
 analyze_async.__doc__ = """:func:`analyze` without blocking the event loop.
 
-It takes the same arguments. Cancelling stops the waiting; the call that is under way ends by
-itself, in its thread.
+It takes the same arguments. Cancelling stops the call too, unless it is made by a plugin whose SDK
+cannot be woken: that one ends by itself, in its thread.
 """
+
+stream = _streamed(analyze, Stream)
+stream.__name__ = stream.__qualname__ = "stream"
+stream.__doc__ = """:func:`analyze`, whose answer is iterated over while it is written.
+
+It takes the same arguments but ``on_text``. Where a provider does not stream, a rule of the house
+may change the answer, or the answer follows a schema, it comes in one piece.
+
+Returns:
+    The pieces; and, when they have come, the whole answer as their ``analysis``.
+"""
+
+stream_async = _streamed(analyze, AsyncStream)
+stream_async.__name__ = stream_async.__qualname__ = "stream_async"
+stream_async.__doc__ = """:func:`stream` for ``async for``, without blocking the event loop."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediasense.errors import CorruptMedia
+from mediasense.sending import sent, untold
 from mediasense.types import Media
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Body(io.RawIOBase):
         view[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         self._position += count
+        sent(self, self._position, self._size)
         return count
 
     def close(self) -> None:
@@ -128,7 +130,9 @@ class Body(io.RawIOBase):
                 for start in range(0, len(view), _BLOCK):
                     yield _base64(view[start : start + _BLOCK])
             else:
-                with part.open() as file:
+                with untold():
+                    opened = part.open()
+                with opened as file:
                     while block := file.read(_BLOCK):
                         yield _base64(block)
 

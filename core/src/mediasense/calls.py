@@ -74,7 +74,7 @@ class Calls:
         # First: what a rule forbids neither waits for its turn nor counts against the budget.
         request = self.prepare(request)
         with apart(), self.ledger.paying(request) as entry, self.gate:
-            answer = entry.answered(self._paced(request, on_text))
+            answer = entry.answered(self._paced(request, entry.listening(on_text)))
         # A plugin that says so would have its tokens left out.
         return replace(answer, cached=False) if answer.cached else answer
 

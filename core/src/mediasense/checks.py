@@ -117,6 +117,60 @@ def check(dispatcher: Dispatcher, provider: Provider, question: Question) -> Che
     )
 
 
+def ask_once(dispatcher: Dispatcher, provider: Provider, question: Question) -> Check:
+    """Ask one provider one tiny question, which may cost a little: a word, or a green square.
+
+    Args:
+        dispatcher: Whose plugins to ask.
+        provider: Whom to ask.
+        question: How to reach it; its model is asked.
+    """
+    from mediasense.hooks import Hooks
+    from mediasense.trying.asking import Asking
+    from mediasense.trying.attempts import try_picture, try_text
+    from mediasense.trying.records import Trial
+
+    started = time.perf_counter()
+    trial = Trial(
+        access=question.access,
+        model=question.model or provider.default_model,
+        timeout=question.timeout,
+        retries=question.retries,
+    )
+    asking = Asking(Hooks(dispatcher.plugins), provider, trial)
+    status: Status = "ready"
+    detail = ""
+    try:
+        if provider.text is not None:
+            attempts = try_text(asking)
+        elif provider.image is not None:
+            attempts = try_picture(asking)
+        else:
+            attempts = ()
+            status, detail = "unchecked", "it takes neither text nor images"
+        if refused := next((a for a in attempts if not a.taken), None):
+            status, detail = "failed", refused.detail or "it refused the question"
+    except MediasenseError as error:
+        status, detail = _outcome(error)
+    return Check(
+        provider=provider.name,
+        status=status,
+        detail=detail,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _outcome(error: MediasenseError) -> tuple[Status, str]:
+    if isinstance(error, MissingCredentials):
+        return "no credentials", error.message
+    if isinstance(error, AuthenticationError):
+        return "unauthorised", error.message
+    if isinstance(error, UnknownModel):
+        return "unknown model", error.message
+    unreachable = isinstance(error, Timeout | ConnectionFailed)
+    return "unreachable" if unreachable else "failed", error.message
+
+
 def _needs_key(provider: Provider) -> bool:
     rules = provider.credentials
     return rules is not None and rules.required and not rules.ambient

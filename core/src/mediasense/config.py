@@ -20,6 +20,8 @@ FILE_VARIABLE = "MEDIASENSE_CONFIG"
 CACHE_VARIABLE = "MEDIASENSE_CACHE"
 HISTORY_VARIABLE = "MEDIASENSE_HISTORY"
 PROVIDER_VARIABLE = "MEDIASENSE_PROVIDER"
+ENV_FILE_VARIABLE = "MEDIASENSE_ENV_FILE"
+KEYS_VARIABLE = "MEDIASENSE_KEYS"
 MAX_TIMEOUT = 86_400.0
 MAX_RETRIES = 10
 _MUCH = 1e6
@@ -38,6 +40,7 @@ class Config:
         cache_days: For how long.
         cache_megabytes: How much of them at most.
         history: Whether it is written down what was asked and answered.
+        env_file: A ``.env`` file in which keys are looked for, from the config file's folder.
         plugins: Plugins to load besides the installed ones: files, and names of modules.
         endpoints: Providers without code, which the file describes under ``providers``.
     """
@@ -50,6 +53,7 @@ class Config:
     cache_days: float = 30.0
     cache_megabytes: int = 1000
     history: bool = True
+    env_file: str | None = None
     plugins: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
 
@@ -63,11 +67,66 @@ def config_path() -> Path:
     return platformdirs.user_config_path("mediasense") / "config.toml"
 
 
+def keys_path() -> Path:
+    """Where keys are saved: in the user's own config folder, whatever config file is named."""
+    import platformdirs
+
+    return platformdirs.user_config_path("mediasense") / "keys.toml"
+
+
+def keys_are_on() -> bool:
+    """Whether saved keys, and those in ``.env`` files, are looked for at all.
+
+    Raises:
+        ConfigError: ``MEDIASENSE_KEYS`` is neither on nor off.
+    """
+    return _switch(KEYS_VARIABLE, default=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFile:
+    """A file that the user named.
+
+    Attributes:
+        path: Where it is.
+        named_by: What names it: an option, a variable, or a line of the config file.
+    """
+
+    path: Path
+    named_by: str
+
+
+def env_file_of_environment() -> NamedFile | None:
+    """The ``.env`` file that the environment names."""
+    said = os.environ.get(ENV_FILE_VARIABLE, "").strip()
+    if not said:
+        return None
+    return NamedFile(path=Path(said).expanduser().absolute(), named_by=ENV_FILE_VARIABLE)
+
+
+def env_file_of(document: Document) -> NamedFile | None:
+    """The ``.env`` file that the config file names; nothing else in it is looked at.
+
+    Raises:
+        ConfigError: What it names cannot be a file.
+    """
+    value = document.root.table().get("env_file")
+    if value is None:
+        return None
+    by = f"{document.place(value.key)}: env_file"
+    return NamedFile(path=Path(_file(value)), named_by=by)
+
+
 def cache_path() -> Path:
     """Where answers are kept."""
     import platformdirs
 
     return platformdirs.user_cache_path("mediasense") / "answers.sqlite"
+
+
+def listings_path() -> Path:
+    """Where the models that providers listed last are kept, to complete their names."""
+    return cache_path().parent / "models"
 
 
 def history_path() -> Path:
@@ -123,6 +182,56 @@ def config_of(document: Document) -> Config:
     )
 
 
+def setting_names() -> tuple[str, ...]:
+    """The settings that a config file may have, but for the tables of endpoints."""
+    return tuple(name for name in _SETTINGS if name not in _FIELDS)
+
+
+def default_of(name: str) -> object:
+    """What a setting is where nobody says anything."""
+    return getattr(Config(), name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a variable says of a setting.
+
+    Attributes:
+        variable: Its name.
+        value: What the setting is for it.
+    """
+
+    variable: str
+    value: object
+
+
+def told_by_variable(name: str) -> Told | None:
+    """What the environment says of a setting, in place of the config file.
+
+    Raises:
+        ConfigError: It is nothing that the setting can be.
+    """
+    switches = {"cache": CACHE_VARIABLE, "history": HISTORY_VARIABLE}
+    if (variable := switches.get(name)) is not None:
+        said = os.environ.get(variable, "").strip()
+        return Told(variable=variable, value=_switch(variable, default=True)) if said else None
+    if name == "provider" and (said := os.environ.get(PROVIDER_VARIABLE, "")):
+        return Told(variable=PROVIDER_VARIABLE, value=said)
+    return None
+
+
+def read_setting(value: Value) -> object:
+    """What one setting of a config file says.
+
+    Args:
+        value: A value that stands under the name of a setting.
+
+    Raises:
+        ConfigError: It says something wrong.
+    """
+    return _SETTINGS[value.key[0]](value)
+
+
 def _names(value: Value) -> tuple[str, ...]:
     return tuple(item.said() for item in value.items())
 
@@ -136,6 +245,12 @@ def _plugin(value: Value) -> str:
     named = value.said()
     if not names_a_file(named):
         return value.said(_MODULE, "the name of a module, or a file that ends in .py")
+    return _file(value)
+
+
+def _file(value: Value) -> str:
+    """A file that the config file names, from that file's folder."""
+    named = value.said()
     try:
         return str(value.document.path.absolute().parent / Path(named).expanduser())
     except RuntimeError as error:  # nobody's home
@@ -160,6 +275,7 @@ _SETTINGS: dict[str, Callable[[Value], Any]] = {
     "cache_days": partial(Value.number, most=_MUCH),
     "cache_megabytes": partial(Value.whole, least=1, most=int(_MUCH)),
     "history": Value.flag,
+    "env_file": _file,
     "plugins": _plugins,
     "providers": _endpoints,
 }

@@ -1,12 +1,14 @@
 """Where a request goes, and with which key.
 
-The one place that reads keys. Its rules, in words:
+The one place that asks for keys. Its rules, in words:
 
-* A provider's key comes from its own variables and is sent to its own hosts only.
+* A provider's key comes from its own variables, wherever they are kept (:mod:`mediasense.keys`),
+  and is sent to its own hosts only.
 * With another base URL, only a key that the user names for it is sent: the variable given as
   ``api_key_env``, or ``MEDIASENSE_API_KEY``.
 * A server on this machine may do without a key.
-* Headers that the config file names for an endpoint are sent to its own base URL only.
+* The key and the headers that the config file names for an endpoint are sent to its own base URL
+  only, and to what is below it: a host may be a gateway of many.
 * Plain http to another machine is refused unless the user asks for it.
 """
 
@@ -22,14 +24,13 @@ from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 from mediasense.errors import MissingCredentials, UsageError
+from mediasense.keys import OWN_KEY_VARIABLE, find_key
+from mediasense.masking import secrets_in_header
 from mediasense.providers import Access, Header, Provider
 from mediasense.types import Request
-from mediasense.urls import checked_url, host_of, is_loopback, same_origin
-
-OWN_KEY_VARIABLE = "MEDIASENSE_API_KEY"
+from mediasense.urls import checked_url, host_of, is_loopback, is_under, same_origin
 
 _KEPT_CLIENTS = 32
-_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,8 @@ class Credential:
     """What was found, and where.
 
     Attributes:
-        source: The name of the variable, or the path of the file.
+        source: The name of the variable, and where it is kept if not in the environment; or the
+            path of the file.
         key: The key; ``None`` for a file. Never shown by ``repr``.
         file: The credentials file; ``None`` for a key.
     """
@@ -64,7 +66,8 @@ class Connection:
             others.
         headers: The extra headers of this one call, to be sent with it: clients are shared by
             calls that differ in nothing else. Never shown by ``repr``.
-        hidden: Values of headers that came from variables.
+        hidden: Values of headers that came from variables, and of those that a rule added and that
+            look like credentials.
     """
 
     provider: str
@@ -115,7 +118,7 @@ def connect(request: Request) -> Connection:
         retries=request.retries,
         like=provider.like,
         headers=_with(own, _legal(request.headers)),
-        hidden=_hidden(provider, own),
+        hidden=_hidden(provider, own, request.headers),
     )
 
 
@@ -131,14 +134,15 @@ def find_credential(provider: Provider, access: Access = Access()) -> Credential
         credential = _variable(access.api_key_env)
         if credential is None:
             raise MissingCredentials(
-                f"{access.api_key_env} is not set", hint=f"type: export {access.api_key_env}=..."
+                f"{access.api_key_env} is not set",
+                hint=_hint("type: export {}=...", access.api_key_env),
             )
         return credential
     if provider.credentials is None:
         return None
     for name in provider.credentials.file_variables:
-        if value := os.environ.get(name):
-            return Credential(source=name, file=_file(value, variable=name).file)
+        if kept := find_key(name):
+            return Credential(source=kept.source, file=_file(kept.value, variable=name).file)
     for name in provider.credentials.variables:
         if credential := _variable(name):
             return credential
@@ -247,11 +251,13 @@ def _legal(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 def _header_value(provider: Provider, header: Header) -> str:
     if header.variable is None:
         return header.value or ""
-    value = os.environ.get(header.variable, "").strip()
+    kept = find_key(header.variable)
+    value = kept.value if kept else ""
     named = f"providers.{provider.name}.headers.{header.name}"
     if not value:
         raise MissingCredentials(
-            f"{named}: {header.variable} is not set", hint=f"type: export {header.variable}=..."
+            f"{named}: {header.variable} is not set",
+            hint=_hint("type: export {}=...", header.variable),
         )
     if not value.isascii() or not value.isprintable():
         raise MissingCredentials(
@@ -261,10 +267,14 @@ def _header_value(provider: Provider, header: Header) -> str:
     return value
 
 
-def _hidden(provider: Provider, own: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    """The values that may be keys; a word like ``eu`` is none, and stands in many messages."""
+def _hidden(
+    provider: Provider, own: tuple[tuple[str, str], ...], asked: tuple[tuple[str, str], ...]
+) -> tuple[str, ...]:
+    """The values that may be keys: what stands in no file, and what looks like one."""
     looked_up = {header.name for header in provider.headers if header.variable is not None}
-    return tuple(v for name, v in own if name in looked_up and len(v) >= _SHORTEST_SECRET)
+    found = [value for name, value in own if name in looked_up]
+    found += [secret for pair in (*own, *asked) for secret in secrets_in_header(*pair)]
+    return tuple(dict.fromkeys(found))
 
 
 def _with(
@@ -293,7 +303,16 @@ def _belongs(provider: Provider, base_url: str) -> bool:
 
 
 def _is_own(provider: Provider, base_url: str) -> bool:
-    return provider.base_url is not None and same_origin(base_url, provider.base_url)
+    """Whether a base URL is the provider's; of an endpoint, also the path has to be.
+
+    A gateway may serve several tenants under one host, each with a key of its own; the services
+    that plugins know have their hosts to themselves.
+    """
+    if provider.base_url is None:
+        return False
+    if provider.like is not None:
+        return is_under(base_url, provider.base_url)
+    return same_origin(base_url, provider.base_url)
 
 
 def _missing(provider: Provider, base_url: str) -> MissingCredentials:
@@ -301,8 +320,10 @@ def _missing(provider: Provider, base_url: str) -> MissingCredentials:
     host = host_of(base_url)
     own = provider.credentials.variables
     if not _belongs(provider, base_url):
-        unused = next((name for name in own if os.environ.get(name)), None)
-        kept = f"{unused} is not sent to {host}" if unused else f"no key was named for {host}"
+        unused = next((name for name in own if find_key(name)), None)
+        near = provider.base_url is not None and same_origin(base_url, provider.base_url)
+        where = base_url.partition("://")[2] if near else host
+        kept = f"{unused} is not sent to {where}" if unused else f"no key was named for {where}"
         return MissingCredentials(
             f"{provider.name}: {kept}",
             hint=f"type --api-key-env {unused or 'NAME'}, or set {OWN_KEY_VARIABLE}",
@@ -312,20 +333,31 @@ def _missing(provider: Provider, base_url: str) -> MissingCredentials:
         return MissingCredentials(f"no key for {provider.name}", hint="type --api-key-env NAME")
     return MissingCredentials(
         f"no key for {provider.name}{f' at {host}' if provider.takes_any_base_url else ''}",
-        hint=f"type: export {names[0]}=... (or --api-key-env NAME)",
+        hint=_hint("type: export {}=... (or --api-key-env NAME)", *names),
     )
 
 
+def _hint(usual: str, *names: str) -> str:
+    """What to type where none of the variables is set: another thing where ./.env has one."""
+    from mediasense.keys.env_files import names_in_usual_file
+
+    there = names_in_usual_file()
+    if name := next((name for name in names if name in there), None):
+        return f"./.env names {name}: add --env-file .env"
+    return usual.format(names[0])
+
+
 def _variable(name: str) -> Credential | None:
-    key = os.environ.get(name, "").strip()
-    if not key:
+    kept = find_key(name)
+    if kept is None:
         return None
+    key = kept.value
     if not key.isascii() or not key.isprintable() or " " in key:
         raise MissingCredentials(
-            f"{name} holds characters that no key has",
+            f"{kept.source} holds characters that no key has",
             hint=f"set {name} again, without line breaks",
         )
-    return Credential(source=name, key=key)
+    return Credential(source=kept.source, key=key)
 
 
 def _file(value: str, *, variable: str | None = None) -> Credential:

@@ -32,8 +32,9 @@ class EntryPoint:
     Attributes:
         name: The plugin's name.
         module: The module to import, or the absolute path of the file.
-        distribution, version: Who installed it. Of what was named: the words that name it, and the
-            beginning of a digest of its code, so that changed code is another version.
+        distribution, version: Who installed it. Of a file: the words that name it, and the
+            beginning of a digest of its code, so that changed code is another version. Of a module
+            that was named: its name, and ``""``; :func:`module_digest` tells its code.
         origin: Who named it: an installed distribution, the config file, or an option.
     """
 
@@ -61,10 +62,10 @@ def named_plugin(named: str, origin: Origin = "option") -> EntryPoint:
     """
     if not names_a_file(named):
         return EntryPoint(
-            name=named.rpartition(".")[2],
+            name=named.rpartition(".")[2] or repr(named),
             module=named,
             distribution=named,
-            version=_module_version(named),
+            version="",
             origin=origin,
         )
     path = Path(named).absolute()
@@ -75,6 +76,17 @@ def named_plugin(named: str, origin: Origin = "option") -> EntryPoint:
         version=digest(read_bytes(path)),
         origin=origin,
     )
+
+
+def same_code(entry_point: EntryPoint) -> object:
+    """What two entry points have in common that lead to one module, or by two paths to one file."""
+    if entry_point.is_file:
+        try:
+            found = Path(entry_point.module).stat()
+        except (OSError, ValueError):
+            return os.path.normpath(entry_point.module)
+        return found.st_dev, found.st_ino
+    return entry_point.module
 
 
 def digest(data: bytes) -> str:
@@ -101,8 +113,11 @@ def names_a_file(named: str) -> bool:
     return named.endswith(".py") or os.sep in named or "/" in named
 
 
-def _module_version(module: str) -> str:
-    """A digest of the code of a module, or of the whole package it is in; none of it is run."""
+def module_digest(module: str) -> str:
+    """A digest of the code of a module, or of the whole package it is in; none of it is run.
+
+    Up to 1,000 files are read, so this is for those who need it.
+    """
     from importlib.util import find_spec
 
     try:

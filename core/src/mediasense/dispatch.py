@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mediasense.answering import Answering, Asking
+from mediasense.answering import Answering, Asking, OnPlan
 from mediasense.choosing import Chooser
 from mediasense.config import MAX_RETRIES, MAX_TIMEOUT, Config
 from mediasense.desk import Desk
 from mediasense.errors import UnsupportedMedia, UnsupportedModality, UsageError
 from mediasense.hooks import Hooks
 from mediasense.ledger import Ledger
-from mediasense.media.source import FileRead, Source, fetched, resolve
+from mediasense.media.source import FileRead, Source, fetched, for_its_sound, resolve
 from mediasense.media.workspace import Workspace
 from mediasense.names import MODALITIES, MediaModality, OnProgress, OnText
 from mediasense.planning import (
@@ -28,6 +28,8 @@ from mediasense.plugins import Plugins
 from mediasense.providers import Provider
 from mediasense.run import Planned
 from mediasense.schemas import require_schema
+from mediasense.schemas.models import Check
+from mediasense.tasks import Task, expanded, require_kind, with_task
 from mediasense.types import (
     Analysis,
     Answer,
@@ -68,6 +70,8 @@ class Dispatcher:
         expected: MediaModality | None = None,
         on_text: OnText | None = None,
         on_progress: OnProgress | None = None,
+        on_plan: OnPlan | None = None,
+        check: Check | None = None,
         ledger: Ledger | None = None,
     ) -> Analysis:
         """Answer a question about one video, one sound, or one or more images.
@@ -78,18 +82,24 @@ class Dispatcher:
             expected: The kind of media they must be; ``None`` takes them for what they are.
             on_text: Called with each piece of the answer as it arrives, where the provider can.
             on_progress: Called with what is being done.
+            on_plan: Called with what is going to be done, before anybody is asked; not where a
+                kept answer is given.
+            check: What the data of an answer must hold to, besides its schema.
             ledger: Where it is counted what the calls come to, also when they fail.
 
         Raises:
             MediasenseError: Of the class that fits the failure.
         """
         _require_sense(question, expected)
+        question = with_task(question)
         asking = Asking(
             sources=sources,
             question=question,
             expected=expected,
             on_text=on_text,
             on_progress=on_progress,
+            on_plan=on_plan,
+            check=check,
         )
         answering = Answering(
             plan=self._planned,
@@ -123,6 +133,7 @@ class Dispatcher:
             MediasenseError: It could not be answered, or an option is wrong.
         """
         _require_sense(question, expected)
+        question = with_task(question)
         asking = Asking(
             sources=sources, question=question, expected=expected, on_progress=on_progress
         )
@@ -157,13 +168,26 @@ class Dispatcher:
             raise self._hooks.broken(provider, what)
         return tuple(found)
 
+    def endpoint_url(self, question: Question) -> str:
+        """Where the endpoint of the config file is that a question names; else ``""``.
+
+        Raises:
+            UnknownProvider: There is no provider of the name.
+        """
+        named = self._chooser.named(question)
+        if named is None or named.like is None or question.access.base_url is not None:
+            return ""
+        return named.base_url or ""
+
     def settled(self, question: Question) -> Question:
-        """The question with the provider that the environment or the config names, if any does.
+        """The question with its task, and the provider that the environment or the config names.
 
         Raises:
             UnknownProvider: There is none of that name.
-            UsageError: A key is named, and nobody it could belong to.
+            UsageError: A key is named, and nobody it could belong to; or there is no such task.
+            ConfigError: The file of the task is wrong.
         """
+        question = with_task(question)
         named = self._chooser.named(question)
         if named is None or question.access.base_url is not None:
             return question
@@ -190,6 +214,11 @@ class Dispatcher:
         listener = self._chooser.listener(question)
         media = tuple(resolve(source, expected, question, workspace) for source in sources)
         require_one_kind(media)
+        if isinstance(task := question.task, Task):
+            require_kind(task, media[0].modality)
+            if media[0].modality == "video" and task.prompt_for("video") is None:
+                media, expected = tuple(map(for_its_sound, media)), "audio"
+        question = expanded(question, media[0].modality)
         try:
             provider = named or self._chooser.choose(media, question)
         except (UnsupportedMedia, UnsupportedModality):
@@ -210,7 +239,9 @@ class Dispatcher:
             raise UnsupportedModality(
                 error.message, hint=self._chooser.who_can(media, question, provider)
             ) from None
-        return Planned(plan=plan, media=media, provider=provider, listener=listener)
+        return Planned(
+            plan=plan, media=media, provider=provider, listener=listener, question=question
+        )
 
     def _ask(self, request: Request, on_text: OnText | None) -> Answer:
         """Make one call through the hooks; what comes back is an answer."""

@@ -113,6 +113,23 @@ class Value:
             raise self.error(f"not {what or 'a text of one line'}")
         return self.value
 
+    def prose(self, *, most: int) -> str:
+        """A text of any number of lines, without the space around it.
+
+        Args:
+            most: Characters it may have.
+
+        Raises:
+            ConfigError: It is none, is empty, or is longer.
+        """
+        if not isinstance(self.value, str):
+            raise self.error("not a text")
+        if len(self.value) > most:
+            raise self.error(f"longer than {most} characters")
+        if not self.value.strip():
+            raise self.error("empty")
+        return self.value.strip()
+
     def flag(self) -> bool:
         """True or false.
 

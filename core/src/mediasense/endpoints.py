@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from mediasense.errors import ConfigError, UnsafeEndpoint
+from mediasense.masking import looks_like_key
 from mediasense.names import HOOK_OF, PROVIDER_NAME, Modality
 from mediasense.providers import (
     AudioLimits,
@@ -162,7 +163,9 @@ def _base_url(value: Value) -> str:
         # Whether plain http is wanted is said with each call, by --allow-http.
         return checked_url(url, "it", allow_http=True)
     except UnsafeEndpoint as error:
-        raise value.error(error.message, error.hint) from None
+        # What is an option of the command line is a setting here.
+        hint = error.hint.replace("--api-key-env NAME", 'api_key_env = "NAME"')
+        raise value.error(error.message, hint) from None
 
 
 def _headers(value: Value) -> tuple[Header, ...]:
@@ -191,7 +194,13 @@ def _header(name: str, value: Value) -> Header:
         raise value.error(
             "a key does not belong in a file", 'write { env = "NAME" }, or use api_key_env'
         )
-    return Header(name=name, value=value.said(_HEADER_VALUE, "a value for a header"))
+    text = value.said(_HEADER_VALUE, "a value for a header")
+    if looks_like_key(text):
+        raise value.error(
+            "it looks like a key, which does not belong in a file",
+            'name a variable that holds it: { env = "NAME" }',
+        )
+    return Header(name=name, value=text)
 
 
 def _taken(modality: Modality, value: Value | None) -> Mapping[str, object] | None:

@@ -27,7 +27,7 @@ def to_plain(analysis: Analysis) -> dict[str, Any]:
     return {
         "version": VERSION,
         "text": analysis.text,
-        "data": analysis.data,
+        "data": _plain_data(analysis.data),
         "provider": analysis.provider,
         "model": analysis.model,
         "strategy": analysis.strategy,
@@ -141,6 +141,12 @@ _NAMES: dict[type[Any], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind))
     for kind in (Box, FrameUsed, LeftOut, Segment, Step, TextLine, Timings, Usage, Word)
 }
+
+
+def _plain_data(data: object) -> object:
+    """What was asked for by a schema; an instance of a user's class as what JSON made it of."""
+    dump = getattr(data, "model_dump", None)
+    return dump(mode="json", by_alias=True) if callable(dump) else data
 
 
 def _plain(record: Any) -> dict[str, Any]:

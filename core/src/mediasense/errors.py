@@ -14,6 +14,7 @@
     ├── UnsupportedModality        10   the provider or model does not take this
     ├── StoreError                 11   a cache, history or journal file that cannot be used
     ├── Forbidden                  12   a rule of the house does not allow it
+    ├── CheckupFailed              13   something here is not as it has to be
     ├── MediaError                 20
     │   ├── MediaNotFound          21
     │   ├── UnsupportedMedia       22   not an image, video or sound, or not one the provider takes
@@ -45,6 +46,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from mediasense.masking import masked
 from mediasense.names import Refusal
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ __all__ = [
     "AuthenticationError",
     "BatchFailed",
     "BudgetExceeded",
+    "CheckupFailed",
     "ConfigError",
     "ConnectionFailed",
     "ContentBlocked",
@@ -180,6 +183,12 @@ class Forbidden(MediasenseError):
     """
 
     exit_code = 12
+
+
+class CheckupFailed(MediasenseError):
+    """Something on this machine is not as it has to be; ``mediasense doctor`` lists what."""
+
+    exit_code = 13
 
 
 class MediaError(MediasenseError):
@@ -538,9 +547,10 @@ def error_text(parsed: object) -> str:
 
 
 def one_line(text: str, *keys: str | None, limit: int = 300) -> str:
-    """A service's words, safe to show: one line, printable, of bounded length, without any key."""
-    for key in keys:
-        if key:
-            text = text.replace(key, "[key]")
+    """A service's words, safe to show: one line, printable, of bounded length, without any key.
+
+    A key of less than 8 characters is found where it stands alone, and one of less than 4 is none.
+    """
+    text = masked(text, keys)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

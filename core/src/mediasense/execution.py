@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mediasense import prompts
 from mediasense.errors import MediaRejected, MediasenseError, MediaTooLarge
+from mediasense.filling import Ask, Filler
+from mediasense.forms import Form
+from mediasense.given import Asked, Given, heading, joining_step, put_together
 from mediasense.media.workspace import Workspace
 from mediasense.names import OnText, Strategy
 from mediasense.pacing.pacer import Stopped
 from mediasense.parts import Part, Parts, make_parts
 from mediasense.planning.plans import Call, ClipWork, FrameWork, ImageWork, Plan
-from mediasense.planning.steps import asked_words, channels_of
+from mediasense.planning.steps import asked_words, channels_of, form_words
 from mediasense.providers import Provider
 from mediasense.refusal import Refused
 from mediasense.requests import make_request
-from mediasense.steps import FrameUsed, LeftOut, Step, clock
+from mediasense.steps import FrameUsed, LeftOut, Step
 from mediasense.sums import cost_of, tokens_of
 from mediasense.together import together
-from mediasense.types import Answer, Media, Question, Request, TextLine
+from mediasense.types import Answer, Media, Question
 
 if TYPE_CHECKING:
     from mediasense.listening import Heard
 
-Ask = Callable[[Request, OnText | None], Answer]
-
 _NOTE_LETTERS = 600
 """Of the answer about one frame, so much is told with the next."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A part and the answer about it."""
-
-    part: Part
-    answer: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +42,7 @@ class Done:
         strategy: What it came to; fewer frames than planned may have fitted into one call.
         answer: The last answer; ``None`` where nothing was asked.
         answers: Of all calls, in order.
+        data: What the answer says, where it was wanted in a form.
         heard: What was said in the recording.
         steps, frames, left_out, warnings: As in :class:`mediasense.Analysis`.
     """
@@ -61,6 +55,7 @@ class Done:
     frames: tuple[FrameUsed, ...]
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
+    data: object = None
 
     @property
     def text(self) -> str:
@@ -82,6 +77,7 @@ class Execution:
         workspace: Where prepared media are kept.
         on_text: Called with the pieces of the answer, where they can come in pieces.
         heard: What was said in the recording, where that is known already.
+        form: What the answer must be; ``None`` for text.
     """
 
     def __init__(
@@ -95,6 +91,7 @@ class Execution:
         workspace: Workspace,
         on_text: OnText | None = None,
         heard: Heard | None = None,
+        form: Form | None = None,
     ) -> None:
         self._plan = plan
         self._media = media
@@ -104,6 +101,7 @@ class Execution:
         self._workspace = workspace
         self._on_text = on_text
         self._heard = heard
+        self._form = form
         self._warnings: list[str] = []
         self._lock = threading.Lock()
 
@@ -127,7 +125,11 @@ class Execution:
         joined = None
         if len(asked) > 1:
             joined = self._join(asked)
-            steps += [_joining_step(plan.joining, joined, len(asked))] if plan.joining else []
+            if plan.joining is not None:
+                words = f"{len(asked)} answers to one{form_words(plan.joining, self._question)}"
+                steps.append(joining_step(plan.joining, joined.answers[0], words))
+        last = joined or asked[0]
+        steps += last.filled.steps if last.filled is not None else ()
         return self._done(joined, asked, found, steps)
 
     def _parts(self, call: Call) -> Parts:
@@ -184,9 +186,12 @@ class Execution:
         assert call is not None
         alone = count == 1
         prompt = self._prompt(call, part, number, count, note)
-        asking = call if alone or not self._joins else _for_a_part(call)
-        request = make_request(asking, self._question, prompt, part.media)
         try:
+            if alone and self._form is not None:
+                filled = self._filler(self._form).fill(call, prompt, part.media)
+                return [Asked(part=part, answer=filled.answer, filled=filled)]
+            asking = call if alone or not self._joins else _for_a_part(call)
+            request = make_request(asking, self._question, prompt, part.media)
             answer = self._ask(request, self._on_text if alone and call.streaming else None)
         except MediaRejected as error:
             if not self._may_halve(part, error):
@@ -211,17 +216,23 @@ class Execution:
     def _joins(self) -> bool:
         return self._plan.joining is not None
 
-    def _join(self, asked: Sequence[Asked]) -> Answer:
+    def _join(self, asked: Sequence[Asked]) -> Given:
         """One answer of several: by the model, or one after the other where it only reads."""
-        headings = [_heading(one.part, number) for number, one in enumerate(asked, 1)]
+        headings = [heading(one.part, number) for number, one in enumerate(asked, 1)]
         call = self._plan.joining
         if call is None:
-            return _put_together(headings, asked)
+            return Given(answer=put_together(headings, asked))
         self._workspace.report("joining the answers")
         texts = [one.answer.text for one in asked]
         prompt = prompts.join(call.prompt or "", headings, texts)
+        if self._form is not None:
+            filled = self._filler(self._form).fill(call, prompt)
+            return Given(answer=filled.answer, filled=filled)
         request = make_request(call, self._question, prompt)
-        return self._ask(request, self._on_text if call.streaming else None)
+        return Given(answer=self._ask(request, self._on_text if call.streaming else None))
+
+    def _filler(self, form: Form) -> Filler:
+        return Filler(form, self._question, ask=self._ask, report=self._workspace.report)
 
     # --- what is told ----------------------------------------------------------------------------
 
@@ -229,19 +240,22 @@ class Execution:
         if call.prompt is None:
             return None
         which = prompts.part_of(number, count, part.start, part.end)
+        asked = call.prompt
+        if self._form is not None and count > 1:
+            asked = prompts.noting_for(asked, self._form.schema)
         match self._plan.sends:
             case ImageWork():
-                told = prompts.about_images(call.prompt, part.notes)
+                told = prompts.about_images(asked, part.notes)
             case FrameWork():
-                told = prompts.about_frames(call.prompt, part.notes, self._said(part), which)
+                told = prompts.about_frames(asked, part.notes, self._said(part), which)
             case None:
                 assert self._heard is not None
-                return prompts.about_transcript(call.prompt, self._heard.transcript)
+                return prompts.about_transcript(asked, self._heard.transcript)
             case _:
                 begins = ""
                 if isinstance(self._plan.sends, ClipWork) or count > 1:
                     begins = prompts.begins_at(part.start or 0.0)
-                told = prompts.about_clip(call.prompt, self._said(part), which, begins)
+                told = prompts.about_clip(asked, self._said(part), which, begins)
         return prompts.with_note(told, note)
 
     def _said(self, part: Part) -> str:
@@ -259,14 +273,20 @@ class Execution:
 
     def _done(
         self,
-        joined: Answer | None,
+        joined: Given | None,
         asked: Sequence[Asked],
         found: Parts,
         steps: Sequence[Step],
     ) -> Done:
         plan, heard = self._plan, self._heard
-        answers = [one.answer for one in asked]
-        every = (*(heard.answers if heard else ()), *answers, *((joined,) if joined else ()))
+        answers = [answer for one in asked for answer in one.answers]
+        every = (
+            *(heard.answers if heard else ()),
+            *answers,
+            *(joined.answers if joined else ()),
+        )
+        last = joined or (asked[0] if asked else None)
+        filled = last.filled if last is not None else None
         left_out = (*plan.left_out, *found.left_out)
         warnings = (
             *plan.warnings,
@@ -275,7 +295,8 @@ class Execution:
             *self._warnings,
             *(left.words for left in left_out),
             *(warning for answer in answers for warning in answer.warnings),
-            *(joined.warnings if joined else ()),
+            *(joined.answer.warnings if joined else ()),
+            *(filled.warnings if filled else ()),
         )
         return Done(
             strategy=self._strategy(len(asked)),
@@ -286,15 +307,20 @@ class Execution:
             frames=found.frames,
             left_out=left_out,
             warnings=tuple(dict.fromkeys(warnings)),
+            data=filled.data if filled else None,
         )
 
     def _asking_step(self, call: Call, asked: Sequence[Asked]) -> Step:
         media = [item for one in asked for item in one.part.media]
-        answers = [one.answer for one in asked]
+        # What was asked again has a step of its own.
+        answers = [one.answers[0] for one in asked]
+        words = asked_words(call, heard=self._heard is not None)
+        if len(asked) == 1:
+            words += form_words(call, self._question)
         sizes = [item.size for item in media]
         return Step(
             action="ask",
-            words=asked_words(call, heard=self._heard is not None),
+            words=words,
             channels=channels_of(call, self._media[0]),
             start=asked[0].part.start,
             end=asked[-1].part.end,
@@ -325,35 +351,3 @@ def _reasons(plan: Plan) -> bool:
 def _for_a_part(call: Call) -> Call:
     """The call for a part: the whole answer follows the schema, its parts are notes."""
     return replace(call, options=tuple(o for o in call.options if o != "json_schema"))
-
-
-def _heading(part: Part, number: int) -> str:
-    if part.start is None or part.end is None:
-        return f"Part {number}"
-    return f"{clock(part.start)} to {clock(part.end)}"
-
-
-def _put_together(headings: Sequence[str], asked: Sequence[Asked]) -> Answer:
-    texts = [
-        f"{heading}\n\n{one.answer.text}" for heading, one in zip(headings, asked, strict=True)
-    ]
-    last = asked[-1].answer
-    lines: list[TextLine] = []
-    before = 0
-    for one in asked:
-        lines += [replace(line, image=before + (line.image or 1)) for line in one.answer.lines]
-        before += len(one.part.media)
-    return replace(last, text="\n\n".join(texts), lines=tuple(lines), usage=None, warnings=())
-
-
-def _joining_step(call: Call, answer: Answer, count: int) -> Step:
-    return Step(
-        action="join",
-        words=f"{count} answers to one",
-        provider=call.provider.name,
-        model=answer.model,
-        calls=1,
-        tokens=tokens_of([answer]),
-        cost=answer.cost,
-        cached=int(answer.cached),
-    )

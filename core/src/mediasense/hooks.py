@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mediasense.discovery import digest, package_digest, read_bytes
+from mediasense.discovery import EntryPoint, digest, module_digest, package_digest, read_bytes
 from mediasense.errors import MediasenseError, PluginError
 from mediasense.names import HOOK_OF, OnText
 from mediasense.offers import Plugin
@@ -96,8 +96,8 @@ class Hooks:
     @cached_property
     def plugin_names(self) -> dict[str, str]:
         """The plugin of each provider by name, with its version."""
-        owners = self._plugins.owners.items()
-        return {name: str(plugin.entry_point) for name, plugin in owners}
+        told = {plugin: _told(plugin.entry_point) for plugin in self._plugins.loaded}
+        return {name: told[plugin] for name, plugin in self._plugins.owners.items()}
 
     def changes_answers(self, request: Request) -> bool:
         """Whether a wrapper stands around the hook: it may change an answer before it is seen."""
@@ -204,6 +204,13 @@ def _version_told(implementation: Any) -> str:
     if version is not None and not isinstance(version, str):
         raise _broken(name, "policy_version returned something that is no text")
     return f"{name}: {version or ''}"
+
+
+def _told(entry_point: EntryPoint) -> str:
+    """A plugin with its version, which for a module that somebody named is that of its code."""
+    if entry_point.origin == "installed" or entry_point.is_file:
+        return str(entry_point)
+    return f"{entry_point} {module_digest(entry_point.module)}"
 
 
 def _code(module: Any) -> str:

@@ -111,7 +111,8 @@ def analyze_image(request: ImageRequest, on_text: OnText | None) -> Answer | Non
     Args:
         request: What to look at, what to ask, and how to reach the provider.
         on_text: Called with each piece of the answer as it arrives; ``None`` when nobody waits
-            for pieces, and always for providers that do not declare ``streaming``.
+            for pieces, and always for providers that do not declare ``streaming``. For a service
+            that sends them as JSON over HTTP, ``mediasense.stream_lines`` reads them.
 
     Returns:
         The whole answer, also when its pieces went to ``on_text``.

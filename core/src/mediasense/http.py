@@ -10,6 +10,8 @@ import json
 import math
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from functools import cache, partial
+from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,10 +26,11 @@ from mediasense.errors import (
     error_text,
     one_line,
 )
+from mediasense.stopping import interruptible
 from mediasense.types import Request
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse, PoolManager
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -188,7 +191,7 @@ def _blocks(response: BaseHTTPResponse, name: str) -> Iterator[bytes]:
     """What has arrived, whenever something has."""
     total = 0
     while True:
-        with _named_errors(name):
+        with _named_errors(name), interruptible(response.shutdown):
             block = response.read1(_BLOCK_BYTES, decode_content=True)
         if not block:
             return
@@ -228,8 +231,38 @@ def _pool(connection: Connection) -> PoolManager:
         raise_on_status=False,
     )
     if proxy := _proxy(connection.base_url):
-        return urllib3.ProxyManager(proxy, maxsize=64, timeout=timeout, retries=retries)
-    return urllib3.PoolManager(maxsize=64, timeout=timeout, retries=retries)
+        pool: PoolManager = urllib3.ProxyManager(
+            proxy, maxsize=64, timeout=timeout, retries=retries
+        )
+    else:
+        pool = urllib3.PoolManager(maxsize=64, timeout=timeout, retries=retries)
+    pool.pool_classes_by_scheme = _interruptible_pools()
+    return pool
+
+
+@cache
+def _interruptible_pools() -> dict[str, type[HTTPConnectionPool]]:
+    """Pools of connections whose waiting for the head of an answer can be ended."""
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    class _Plain(HTTPConnection):
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+            with interruptible(partial(self.sock.shutdown, SHUT_RDWR)):
+                return super().getresponse()
+
+    class _Secret(HTTPSConnection):
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+            with interruptible(partial(self.sock.shutdown, SHUT_RDWR)):
+                return super().getresponse()
+
+    class _PlainPool(HTTPConnectionPool):
+        ConnectionCls = _Plain
+
+    class _SecretPool(HTTPSConnectionPool):
+        ConnectionCls = _Secret
+
+    return {"http": _PlainPool, "https": _SecretPool}
 
 
 def _proxy(base_url: str) -> str | None:
@@ -243,7 +276,8 @@ def _proxy(base_url: str) -> str | None:
 
 
 def _read(response: BaseHTTPResponse, name: str) -> bytes:
-    content = response.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+    with interruptible(response.shutdown):
+        content = response.read(MAX_ANSWER_BYTES + 1, decode_content=True)
     if len(content) > MAX_ANSWER_BYTES:
         response.close()
         raise _too_much(name, MAX_ANSWER_BYTES)

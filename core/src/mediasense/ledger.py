@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mediasense.budget import Budget, Purse
 from mediasense.errors import BudgetExceeded, ProviderError, Timeout
 from mediasense.estimates import most_tokens
+from mediasense.names import OnText
 from mediasense.providers import Provider
 from mediasense.types import Answer, AudioRequest, Request, Usage, VideoRequest
 
@@ -30,7 +32,8 @@ class Spent:
     """What calls came to.
 
     Attributes:
-        calls: How many were answered by a provider, or billed although the answer is of no use.
+        calls: How many were answered by a provider, or billed although the answer is of no use or
+            not whole.
         cost: US dollars of those whose cost is known.
         unpriced: Calls whose cost is not known.
         input_tokens, output_tokens: Of those that reported them.
@@ -87,6 +90,10 @@ class Ledger:
         was answered; and one that was not answered in time uses up what it could have cost, for the
         service may have worked on it. What that came to nobody says, so it is not in :attr:`spent`.
 
+        A call that ends after the first piece of its answer counts too, whether it fails or is
+        stopped: the service has worked on it. What it cost is known as far as the service had told
+        by then; see :func:`note_usage`.
+
         Args:
             request: What is asked, prepared.
 
@@ -97,12 +104,17 @@ class Ledger:
             BudgetExceeded: It could pass the limit, or nobody knows whether it could.
         """
         entry = Entry(self, request, self._reserved(request))
+        token = _mine.set(entry)
         try:
             yield entry
         except ProviderError as error:
             entry.failed(error)
             raise
+        except BaseException:  # it was stopped: by Ctrl-C, or by whoever takes the pieces
+            entry.stopped()
+            raise
         finally:
+            _mine.reset(token)
             self._budget.settle(entry.reserved, entry.owed)
 
     def _reserved(self, request: Request) -> float:
@@ -162,14 +174,35 @@ class Entry:
         owed: US dollars that it did. An answer whose cost is not known counts as what it could.
     """
 
-    __slots__ = ("_counted", "_ledger", "_request", "owed", "reserved")
+    __slots__ = ("_begun", "_counted", "_ledger", "_noted", "_request", "owed", "reserved")
 
     def __init__(self, ledger: Ledger, request: Request, reserved: float) -> None:
         self._ledger = ledger
         self._request = request
         self.reserved = reserved
         self.owed = 0.0
+        self._begun = False
         self._counted = False
+        self._noted: Usage | None = None
+
+    def note(self, usage: Usage) -> None:
+        """Take what the service has counted so far, in place of what it had counted before."""
+        self._noted = usage
+
+    def listening(self, on_text: OnText | None) -> OnText | None:
+        """The same listener, from which is known whether an answer has begun.
+
+        Args:
+            on_text: Takes the pieces; ``None`` where nobody does.
+        """
+        if on_text is None:
+            return None
+
+        def hear(text: str) -> None:
+            self._begun = True
+            on_text(text)
+
+        return hear
 
     def answered(self, answer: Answer) -> Answer:
         """Count an answer.
@@ -194,8 +227,33 @@ class Entry:
             return
         if (answer := billed(self._request, error)) is not None:
             self.answered(answer)
+        elif self._begun:
+            self.stopped()
         elif isinstance(error, Timeout):
             self.owed += self.reserved
+
+    def stopped(self) -> None:
+        """Count a call that ended early, where its answer had begun."""
+        if self._begun and not self._counted:
+            model = self._request.model or ""
+            self.answered(Answer(text="", model=model, usage=self._noted))
+
+
+_mine: ContextVar[Entry | None] = ContextVar("entry", default=None)
+
+
+def note_usage(usage: Usage) -> None:
+    """Say what a service has counted so far, while its answer is still being written.
+
+    For plugins whose service tells it beside the pieces: it counts where the answer never becomes
+    whole, because it broke off or nobody wanted the rest. Of a whole one ``Answer.usage`` counts.
+
+    Args:
+        usage: What it has counted of this call by now.
+    """
+    entry = _mine.get()
+    if entry is not None:
+        entry.note(usage)
 
 
 def charged(request: Request, answer: Answer, prices: Prices) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import difflib
 import inspect
+import re
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ from mediasense.errors import MediasenseError, PluginError, one_line
 PATIENCE = 10.0
 """Seconds that a plugin's import, or one of the hooks that run at the start, may take."""
 
+_MODULE = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _KEPT = 500
 _TRIES = 20
 _AT_LAST = 0.2
@@ -230,6 +232,9 @@ def import_plugin(entry_point: EntryPoint) -> ModuleType:
         raise PluginError(
             f"its entry point {entry_point.module!r} names an object", hint="name the module alone"
         )
+    if not re.fullmatch(_MODULE, entry_point.module):
+        what = f"{entry_point.module!r} is neither a file nor the name of a module"
+        raise PluginError(what, hint="name a file as ./FILE.py, or a module")
     return import_module(entry_point.module)
 
 
@@ -338,7 +343,7 @@ def without_core(error: BaseException) -> BaseException:
 
 
 def _is_core(file: str) -> bool:
-    return file.startswith("<frozen importlib") or Path(file).parent == Path(__file__).parent
+    return file.startswith("<frozen importlib") or Path(__file__).parent in Path(file).parents
 
 
 def _hint(error: ImportError, said: str, entry_point: EntryPoint) -> str:

@@ -53,6 +53,8 @@ _FORMAT = 1
 
 _SHAPING = (
     "prompt",
+    "task",
+    "context",
     "model",
     "max_output_tokens",
     "temperature",

@@ -24,6 +24,7 @@ Strategy = Literal[
 Channel = Literal["picture", "sound"]
 Action = Literal[
     "ask",
+    "ask again",
     "choose frames",
     "copy",
     "encode",

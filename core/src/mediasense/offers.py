@@ -36,6 +36,27 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Implementation:
+    """One hook of a loaded plugin.
+
+    Attributes:
+        hook: Its name.
+        wraps: Whether it stands around those that answer.
+        first, last: Whether it wants to be asked before, or after, those of other plugins.
+    """
+
+    hook: str
+    wraps: bool
+    first: bool
+    last: bool
+
+    @property
+    def rules(self) -> bool:
+        """Whether it may change what is asked or answered."""
+        return self.wraps or self.hook == "prepare_request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offers:
     """What the loaded plugins offer.
 

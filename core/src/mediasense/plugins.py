@@ -8,18 +8,19 @@ the first wrapper stands around all others.
 from __future__ import annotations
 
 import copy
+import difflib
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from mediasense import hookspecs
-from mediasense.discovery import EntryPoint, find_entry_points
-from mediasense.errors import ConfigError, MediasenseError, PluginError, ProviderConflict
+from mediasense.discovery import EntryPoint, Origin, find_entry_points, same_code
+from mediasense.errors import ConfigError, PluginError, ProviderConflict
+from mediasense.failures import PluginFailure, has_to_be, mending, own_mistake
 from mediasense.loading import (
     CAPABILITIES,
     COMMANDS,
@@ -33,7 +34,14 @@ from mediasense.loading import (
     without_core,
 )
 from mediasense.names import HOOK_OF
-from mediasense.offers import DISABLE_VARIABLE, Offers, Plugin, offered_by, require_hooks
+from mediasense.offers import (
+    DISABLE_VARIABLE,
+    Implementation,
+    Offers,
+    Plugin,
+    offered_by,
+    require_hooks,
+)
 
 if TYPE_CHECKING:
     from mediasense.endpoints import Endpoint
@@ -45,42 +53,6 @@ STRICT_VARIABLE = "MEDIASENSE_STRICT_PLUGINS"
 Result = TypeVar("Result")
 
 _ANSWERING = (*HOOK_OF.values(), "list_models")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginFailure:
-    """A plugin that could not be loaded, and why.
-
-    Attributes:
-        entry_point: Where it came from.
-        cause: One line.
-        error: The exception, for those who want its traceback.
-    """
-
-    entry_point: EntryPoint
-    cause: str
-    error: BaseException
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Implementation:
-    """One hook of a loaded plugin.
-
-    Attributes:
-        hook: Its name.
-        wraps: Whether it stands around those that answer.
-        first, last: Whether it wants to be asked before, or after, those of other plugins.
-    """
-
-    hook: str
-    wraps: bool
-    first: bool
-    last: bool
-
-    @property
-    def rules(self) -> bool:
-        """Whether it may change what is asked or answered."""
-        return self.wraps or self.hook == "prepare_request"
 
 
 class Plugins:
@@ -100,10 +72,12 @@ class Plugins:
         disabled: tuple[str, ...],
         endpoints: tuple[Endpoint, ...] = (),
         on_trace: OnTrace | None = None,
+        named: Mapping[str, Origin] | None = None,
     ) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.disabled = disabled
+        self._named = named or {}
         self._failures: list[PluginFailure] = []
         self._modules: dict[EntryPoint, Any] = {}
         self._watches: dict[str, Watch] = {}
@@ -204,29 +178,47 @@ class Plugins:
         """
         return self._watches[name].run(act, COMMANDS)
 
-    def fail(self, name: str, error: BaseException) -> None:
-        """Remember that a loaded plugin failed in one of its hooks; it stays loaded."""
-        self._fail(next(e for e in self._modules if e.name == name), error)
+    def fail_commands(self, name: str, error: BaseException) -> None:
+        """Remember that a loaded plugin could not add its commands; it stays loaded."""
+        self._fail(next(e for e in self._modules if e.name == name), error, loaded=True)
 
-    def require_sound(self, *, strict: bool) -> None:
+    def is_there(self, name: str) -> bool:
+        """Whether a plugin has that name: one that is loaded, that failed or is switched off."""
+        return _plain(name) in self._names
+
+    def near(self, name: str) -> str | None:
+        """The name of the plugin that could be meant by one that no plugin has."""
+        found = difflib.get_close_matches(_plain(name), self._names, 1)
+        return self._names[found[0]] if found else None
+
+    @property
+    def _names(self) -> dict[str, str]:
+        """Every plugin's name, by the plain form of it."""
+        points = [watch.entry_point for watch in self._watches.values()]
+        points += [failure.entry_point for failure in self._failures]
+        return {_plain(point.name): point.name for point in (*points, *self.switched_off)}
+
+    def require_sound(self, *, strict: bool, place: Callable[[], str] = str) -> None:
         """Check that all is well with the plugins that matter.
 
         Args:
-            strict: Whether nothing may be wrong with any of them; otherwise those that an option
-                names must have been loaded.
+            strict: Whether nothing may be wrong with any of them; otherwise those that somebody
+                names must have been loaded, for one may be a rule that has to hold.
+            place: Tells where the config file names plugins, for the message.
 
         Raises:
             PluginError: All that is wrong.
         """
-        failed = [f for f in self.failures if strict or f.entry_point.origin == "option"]
-        wrong = [f"plugin {f.entry_point} failed to load: {f.cause}" for f in failed]
+        failed = [f for f in self.failures if strict or has_to_be(f, self._named)]
+        wrong = list(map(str, failed))
         if strict:
             wrong += map(str, (*self.conflicts.values(), *self.broken.values()))
             asked = (watch.entry_point for watch in self._watches.values())
             wrong += [f"plugin {each}: {said}" for each in asked for said in self.remarks(each)]
         if wrong:
             told = f"{len(wrong)} things are wrong with plugins: " if len(wrong) > 1 else ""
-            raise PluginError(told + "; ".join(wrong)) from _own_mistake(failed)
+            hint = mending(failed, self._named, place)
+            raise PluginError(told + "; ".join(wrong), hint=hint) from own_mistake(failed)
 
     def _load(self, entry_point: EntryPoint) -> None:
         watch = Watch(entry_point)
@@ -292,9 +284,13 @@ class Plugins:
         self.manager.unregister(name=entry_point.name)
         self._fail(entry_point, error)
 
-    def _fail(self, entry_point: EntryPoint, error: BaseException) -> None:
-        cause = cause_of(error, entry_point)
-        failure = PluginFailure(entry_point=entry_point, cause=cause, error=without_core(error))
+    def _fail(self, entry_point: EntryPoint, error: BaseException, *, loaded: bool = False) -> None:
+        failure = PluginFailure(
+            entry_point=entry_point,
+            cause=cause_of(error, entry_point),
+            error=without_core(error),
+            loaded=loaded,
+        )
         self._failures.append(failure)
 
     @property
@@ -355,7 +351,8 @@ def load_plugins(
         entry_points: What to load; by default what is installed.
         disabled: Names to leave alone, besides those in ``MEDIASENSE_DISABLE_PLUGINS``.
         endpoints: What the config file describes besides, each of which a plugin serves.
-        named: What is loaded besides; what is named twice, or installed too, is loaded once.
+        named: What is loaded besides; what is named twice, or installed too, is loaded once. All
+            of it has to load: see :meth:`Plugins.require_sound`.
         on_trace: Told of each hook that is called; without it nothing is measured.
 
     Returns:
@@ -363,12 +360,22 @@ def load_plugins(
     """
     if entry_points is None:
         entry_points = tuple(find_entry_points())
-    first = {entry_point.module: entry_point for entry_point in (*named[::-1], *entry_points[::-1])}
-    besides = tuple(e for e in named if first[e.module] is e)
-    off = (*disabled, *_names(os.environ.get(DISABLE_VARIABLE, "")))
+    first = {same_code(point): point for point in (*named[::-1], *entry_points[::-1])}
+    besides = tuple(point for point in named if first[same_code(point)] is point)
+    off = (*disabled, *disabled_by_variable())
     return Plugins(
-        (*entry_points, *besides), tuple(dict.fromkeys(map(_plain, off))), endpoints, on_trace
+        (*entry_points, *besides),
+        tuple(dict.fromkeys(map(_plain, off))),
+        endpoints,
+        on_trace,
+        {first[same_code(point)].module: point.origin for point in named[::-1]},
     )
+
+
+def disabled_by_variable() -> tuple[str, ...]:
+    """The names that ``MEDIASENSE_DISABLE_PLUGINS`` switches off, as they stand there."""
+    said = os.environ.get(DISABLE_VARIABLE, "").split(",")
+    return tuple(name.strip() for name in said if name.strip())
 
 
 def is_strict() -> bool:
@@ -395,17 +402,6 @@ def _in_short(entry_point: EntryPoint) -> str:
     return f"{entry_point.name} {entry_point.version}".rstrip()
 
 
-def _own_mistake(failed: list[PluginFailure]) -> BaseException | None:
-    """What its author needs the whole story of: the one failure that is no rule of ours."""
-    if len(failed) != 1 or isinstance(failed[0].error, MediasenseError):
-        return None
-    return failed[0].error
-
-
 def _plain(name: str) -> str:
     """A plugin's name, however it is spelled: as its entry point, or as its distribution is."""
     return name.lower().replace("-", "_").removeprefix("mediasense_")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -110,6 +111,22 @@ class KeptPrices:
         prices = sold.get_prices(datetime.now(tz=UTC))
         counts = _counts(usage, _keys(prices), with_sound=with_sound)
         return None if counts is None else _total(seller, sold, prices, counts)
+
+
+def priced_models(provider: Provider) -> tuple[str, ...]:
+    """The models of a provider that the price list has; none where it does not know the provider.
+
+    Args:
+        provider: Known as for :meth:`KeptPrices.charge`.
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    kept = get_snapshot()
+    for address in _addresses(provider):
+        with suppress(LookupError, ValueError):
+            seller = kept.find_provider(None, None, address)
+            return tuple(model.id for model in seller.models if not model.deprecated)
+    return ()
 
 
 # --- what costs nothing --------------------------------------------------------------------------

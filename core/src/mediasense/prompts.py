@@ -130,5 +130,42 @@ def join(prompt: str, headings: Sequence[str], answers: Sequence[str]) -> str:
     )
 
 
+def as_json(prompt: str, schema: str) -> str:
+    """A question whose answer is to be JSON, for who is not held to it by the service."""
+    return _paragraphs(
+        prompt,
+        "Answer with JSON alone, that fits this JSON Schema: no other word, and no code fence.",
+        schema,
+    )
+
+
+def noting_for(prompt: str, schema: str) -> str:
+    """A question about a part, where the answers for all parts become JSON."""
+    return _paragraphs(
+        prompt,
+        "Of the answers for all parts, JSON that fits this JSON Schema will be made. Answer in "
+        "words, with all that this part tells of what it asks for.",
+        schema,
+    )
+
+
+def again(prompt: str, answer: str, misfits: Sequence[str]) -> str:
+    """A question once more, after an answer that does not fit.
+
+    Args:
+        prompt: What was asked.
+        answer: What was answered, as much of it as is to be told.
+        misfits: Where and why it does not fit.
+    """
+    return _paragraphs(
+        prompt,
+        "To this you answered:",
+        answer,
+        "That does not fit the JSON Schema:",
+        "\n".join(f"- {misfit}" for misfit in misfits),
+        "Answer anew, with the whole JSON and nothing else.",
+    )
+
+
 def _paragraphs(*texts: str) -> str:
     return "\n\n".join(text for text in texts if text)

@@ -20,7 +20,9 @@ class Limits:
         uri_schemes: Schemes of URIs the service fetches itself, such as ``https`` or ``gs``;
             ``youtube`` stands for https links to YouTube.
         default_model: The model for this modality, where it is not the provider's default.
-        options: The request options this provider honours; the core refuses every other one.
+        options: The request options this provider honours; the core refuses every other one. A
+            schema is enforced where ``json_schema`` is among them, and else asked for in the
+            prompt; the core checks answers either way.
         streaming: Whether the answer can arrive piece by piece.
     """
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mediasense.errors import MediasenseError, UsageError
 from mediasense.names import MediaModality
+from mediasense.tasks import with_task
 from mediasense.types import Question
 
 if TYPE_CHECKING:
@@ -226,8 +227,8 @@ def analyze(
         A ``ray.data.Dataset`` with the columns of :class:`Analyze` added.
 
     Raises:
-        UsageError: Ray is not installed, an option is wrong, or a plugin of this program is not
-            one that is installed.
+        UsageError: Ray is not installed, an option is wrong, there is no such task, or a plugin of
+            this program is not one that is installed.
     """
     from mediasense import runtime
     from mediasense.batches.limits import Limits
@@ -236,7 +237,8 @@ def analyze(
     if jobs < 1:
         raise UsageError(f"{jobs} jobs are not 1 or more", hint="give jobs=8")
     runtime.require_installed_plugins()
-    asked = question if isinstance(question, Question) else Question(prompt=question)
+    # The nodes have no tasks of this user: the task itself goes there, and not its name.
+    asked = with_task(question if isinstance(question, Question) else Question(prompt=question))
     cluster = Cluster.of_this_program()
     if workers is None:
         workers = max(1, len(cluster.nodes()))

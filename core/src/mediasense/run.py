@@ -13,6 +13,7 @@ from mediasense.calls import Calls
 from mediasense.connection import connect
 from mediasense.errors import MediasenseError
 from mediasense.execution import Done, Execution
+from mediasense.forms import Form
 from mediasense.hooks import Hooks
 from mediasense.media.workspace import Workspace
 from mediasense.names import OnText
@@ -35,12 +36,14 @@ class Planned:
         media: With what.
         provider: Who would be asked.
         listener: Who would write down the sound, where that is somebody else.
+        question: What is asked: of a task, its prompt and its schema for this kind of media.
     """
 
     plan: Plan
     media: tuple[Media, ...]
     provider: Provider
     listener: Provider | None = None
+    question: Question = Question()
 
 
 class Run:
@@ -53,6 +56,7 @@ class Run:
         hooks: Which rules of the house stand around calls.
         workspace: Where prepared media are kept.
         on_text: Called with the pieces of the answer, where they can come in pieces.
+        form: What the answer must be; ``None`` for text.
 
     Attributes:
         answers: Of all calls that were answered.
@@ -68,6 +72,7 @@ class Run:
         hooks: Hooks,
         workspace: Workspace,
         on_text: OnText | None,
+        form: Form | None = None,
     ) -> None:
         self._calls = calls
         self._hooks = hooks
@@ -75,6 +80,7 @@ class Run:
         self._planned = planned
         self._workspace = workspace
         self._on_text = on_text
+        self._form = form
         self._streamed = False
         self._warnings: list[str] = []
         self.clock = CallClock()
@@ -131,6 +137,7 @@ class Run:
             workspace=self._workspace,
             on_text=self._on_text,
             heard=heard,
+            form=self._form,
         )
 
     def _replanned(self, planned: Planned, refused: Refused) -> Planned:
@@ -160,11 +167,11 @@ class Run:
         media = self._planned.media
         return len(media) > 1 or media[0].modality != "image"
 
-    def _ask(self, request: Request, on_text: OnText | None) -> Answer:
+    def _ask(self, request: Request, on_text: OnText | None, *, keep: bool = True) -> Answer:
         if on_text is not None and self._hooks.changes_answers(request):
             on_text = None
         with self.clock.running():
-            answer = self._calls.call(request, on_text, keep=self._keeps)
+            answer = self._calls.call(request, on_text, keep=keep and self._keeps)
         self._streamed = self._streamed or on_text is not None
         self.answers.append(answer)
         return answer

@@ -6,13 +6,15 @@ import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mediasense.config import Config, load_config
 from mediasense.discovery import named_plugin
-from mediasense.errors import UsageError
+from mediasense.errors import ConfigError, UsageError, one_line
+from mediasense.keys import choose_env_files
 from mediasense.offers import DISABLE_VARIABLE
-from mediasense.plugins import Plugins, is_strict, load_plugins
+from mediasense.plugins import Plugins, disabled_by_variable, is_strict, load_plugins
 
 if TYPE_CHECKING:
     from mediasense.dispatch import Dispatcher
@@ -30,12 +32,14 @@ class PluginChoice:
         disabled: Names of plugins that are not loaded.
         strict: Whether anything that is wrong with any plugin is an error.
         on_trace: Told of each hook that is called.
+        env_files: The ``.env`` files in which keys are looked for besides.
     """
 
     plugins: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
     strict: bool = False
     on_trace: OnTrace | None = None
+    env_files: tuple[Path, ...] = ()
 
 
 _chosen = [PluginChoice()]
@@ -72,6 +76,8 @@ def choose(choice: PluginChoice) -> None:
     come before the first question: plugins are loaded once.
     """
     if choice != _chosen[0]:
+        if choice.env_files != _chosen[0].env_files:
+            choose_env_files(choice.env_files)
         _chosen[0] = choice
         plugins.cache_clear()
         dispatcher.cache_clear()
@@ -102,11 +108,67 @@ def require_sound_plugins() -> None:
 
     Raises:
         PluginError: Something is wrong, and strictness was asked for; or a plugin failed that was
-            chosen for this process.
+            chosen for this process, or that the config file names.
+        UsageError: A plugin was to be left out for this process, and there is none of that name.
     """
+    for name in _chosen[0].disabled:
+        if not plugins().is_there(name):
+            raise UnknownPlugin(name=name, near=plugins().near(name)).error
     strict = _chosen[0].strict or is_strict()
-    if strict or _chosen[0].plugins:
-        plugins().require_sound(strict=strict)
+    if strict or _chosen[0].plugins or config().plugins:
+        plugins().require_sound(strict=strict, place=lambda: _place("plugins"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownPlugin:
+    """A name that is to be left out, and that no plugin has.
+
+    Attributes:
+        name: As somebody wrote it.
+        near: The plugin that could be meant.
+        place: Where it stands; ``""`` for an option.
+    """
+
+    name: str
+    near: str | None
+    place: str = ""
+
+    @property
+    def error(self) -> UsageError:
+        """What there is to say of it."""
+        what = f"no plugin is named {one_line(self.name)!r}"
+        hint = f"did you mean {self.near}?" if self.near else "type: mediasense plugins"
+        return UsageError(f"{self.place}: {what}" if self.place else what, hint=hint)
+
+
+def unknown_disabled() -> tuple[UnknownPlugin, ...]:
+    """The names that the config file and the environment switch off, and that no plugin has.
+
+    They are no errors: the plugin may be installed elsewhere, where the same settings hold.
+    """
+    found = plugins()
+    by_config = [name for name in config().disable_plugins if not found.is_there(name)]
+    by_variable = [name for name in disabled_by_variable() if not found.is_there(name)]
+    place = _place("disable_plugins") if by_config else ""
+    return (
+        *(UnknownPlugin(name=name, near=found.near(name), place=place) for name in by_config),
+        *(
+            UnknownPlugin(name=name, near=found.near(name), place=DISABLE_VARIABLE)
+            for name in by_variable
+        ),
+    )
+
+
+def _place(setting: str) -> str:
+    """The file and the line of a setting, for messages."""
+    from mediasense.config import config_path
+    from mediasense.document import read_document
+
+    path = config_path()
+    try:
+        return read_document(path).place((setting,))
+    except (OSError, ConfigError):
+        return str(path)
 
 
 def require_installed_plugins() -> None:
@@ -119,6 +181,11 @@ def require_installed_plugins() -> None:
         raise UsageError(
             "--no-plugin and --trace are for this process, and --engine ray asks from others",
             hint=f"set {DISABLE_VARIABLE} on the nodes, or leave out --engine ray",
+        )
+    if _chosen[0].env_files:
+        raise UsageError(
+            "--env-file is for this process, and --engine ray asks from others",
+            hint="set MEDIASENSE_ENV_FILE, or the keys, on the nodes",
         )
     for plugin in plugins().loaded:
         if plugin.entry_point.origin != "installed":

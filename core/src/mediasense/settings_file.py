@@ -1,24 +1,23 @@
-"""Adding a table to the config file: what is there is kept byte for byte.
+"""Changing the config file: what is not meant is kept byte for byte.
 
 A header of a table is right at the end of any TOML document (toml.io/en/v1.0.0#table), so nothing
-that is there has to be understood to add one. The file is replaced in one step, by a whole one that
-was read and checked before.
+that is there has to be understood to add one. A setting is put in the place of the one that is
+there, or before the first header; one that is removed goes with its line. Whether the new document
+says what the old one did, but for what was meant, is checked by the parser. The file is replaced in
+one step, by a whole one that was read and checked before.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from mediasense.document import MAX_BYTES, Document
 from mediasense.errors import ConfigError, one_line
-from mediasense.store.private import alone_in, make_folder
+from mediasense.private import alone_in, make_folder, replace_file
+from mediasense.toml_edits import with_setting, without
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _DELETE = "\x7f"
@@ -121,17 +120,131 @@ def add_table(
     Raises:
         ConfigError: The table is there already, or the file cannot be read, changed or written.
     """
+
+    def change(old: bytes) -> bytes:
+        _require_new(_document(path, old), key)
+        new = _joined(old, text)
+        document = _document(path, new, adding=True)
+        if check is not None:
+            check(document)
+        return new
+
+    return _changed(path, change)
+
+
+def set_setting(
+    path: Path, name: str, value: Toml, *, check: Callable[[Document], object] | None = None
+) -> Path:
+    """Set a setting at the top of a file, or make the file.
+
+    Args:
+        path: As for :func:`add_table`.
+        name: Of the setting.
+        value: What it is to be.
+        check: As for :func:`add_table`.
+
+    Raises:
+        ConfigError: The file cannot be read, changed or written.
+    """
+
+    def change(old: bytes) -> bytes:
+        before = _document(path, old)
+        new = with_setting(old.decode(), name, toml_value(value)).encode()
+        return _checked(path, new, {**before.settings, name: value}, check)
+
+    return _changed(path, change)
+
+
+def unset_setting(path: Path, name: str) -> bool:
+    """Take a setting out of the top of a file; whether it was there.
+
+    Raises:
+        ConfigError: The file cannot be read, changed or written.
+    """
+    return _removed(path, (name,))
+
+
+def remove_table(path: Path, key: Key) -> bool:
+    """Take a table out of a file, with those in it and the comments right above it.
+
+    Args:
+        path: As for :func:`add_table`.
+        key: What the table is called.
+
+    Returns:
+        Whether it was there.
+
+    Raises:
+        ConfigError: The file cannot be read, changed or written, or the table is not one that can
+            be taken out as it is written.
+    """
+    return _removed(path, key)
+
+
+def _removed(path: Path, key: Key) -> bool:
+    if not _has(_document(path, _read(path)).settings, key):
+        return False
+
+    def change(old: bytes) -> bytes:
+        before = _document(path, old)
+        new = without(old.decode(), key).encode()
+        return _checked(path, new, _lacking(before.settings, key), None)
+
+    _changed(path, change)
+    return True
+
+
+def _checked(
+    path: Path,
+    new: bytes,
+    wanted: Mapping[str, object],
+    check: Callable[[Document], object] | None,
+) -> bytes:
+    document = _document(path, new, adding=True)
+    if _plain(document.settings) != _plain(wanted):
+        raise ConfigError(
+            f"{path} is written in a way that cannot be changed", hint="change it by hand"
+        )
+    if check is not None:
+        check(document)
+    return new
+
+
+def _plain(settings: object) -> object:
+    """Settings as they are compared: without tables in which nothing is."""
+    if isinstance(settings, Mapping):
+        tables = {name: _plain(value) for name, value in settings.items()}
+        return {name: value for name, value in tables.items() if value != {}}
+    if isinstance(settings, list | tuple):
+        return [_plain(item) for item in settings]
+    return settings
+
+
+def _has(settings: Mapping[str, object], key: Key) -> bool:
+    found: object = settings
+    for name in key:
+        if not isinstance(found, Mapping) or name not in found:
+            return False
+        found = found[name]
+    return True
+
+
+def _lacking(settings: Mapping[str, object], key: Key) -> dict[str, object]:
+    name, *inner = key
+    if not inner:
+        return {n: value for n, value in settings.items() if n != name}
+    table = settings[name]
+    assert isinstance(table, Mapping)
+    return {**settings, name: _lacking(table, tuple(inner))}
+
+
+def _changed(path: Path, change: Callable[[bytes], bytes]) -> Path:
+    """Put in the place of a file what a function makes of it, alone."""
     try:
         path = path.resolve()
         make_folder(path.parent)
         with alone_in(path.parent):
-            old = _read(path)
-            _require_new(_document(path, old), key)
-            new = _joined(old, text)
-            document = _document(path, new, adding=True)
-            if check is not None:
-                check(document)
-            _replace(path, new)
+            replace_file(path, change(_read(path)))
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror or error}", hint="check the folder"
@@ -189,28 +302,3 @@ def _joined(old: bytes, text: str) -> bytes:
         return added
     between = ending if old.endswith(b"\n") else ending * 2
     return old + between + added
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a new file in the place of the old one, whole or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # for its owner alone
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with suppress(FileNotFoundError):
-                _take_over(file.fileno(), path.stat())
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-
-
-def _take_over(handle: int, old: os.stat_result) -> None:
-    """Give a new file the owner and the mode of the old one."""
-    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-        with suppress(PermissionError):
-            os.fchown(handle, old.st_uid, old.st_gid)
-    os.fchmod(handle, stat.S_IMODE(old.st_mode))

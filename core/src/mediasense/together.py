@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -38,7 +39,8 @@ def together(
         return [function() for function in functions]
     crew = _Crew(functions)
     for _ in range(min(jobs, len(functions))):
-        threading.Thread(target=crew.work, daemon=True).start()
+        mine = contextvars.copy_context()  # each needs one of its own
+        threading.Thread(target=mine.run, args=(crew.work,), daemon=True).start()
     try:
         with apart():
             return crew.results(settles)

@@ -1,10 +1,11 @@
-"""On which lines the keys of a TOML document stand, which its parser does not tell."""
+"""Where the keys of a TOML document stand, which its parser does not tell."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 Key = tuple[str, ...]
 
@@ -24,6 +25,56 @@ _PIECE = re.compile(
 _BEFORE_VALUE = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^="'])*""")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A key with its value, or the header of a table.
+
+    Attributes:
+        key: The whole key, with that of the table it is in.
+        is_header: Whether it is the header of a table.
+        line: Where it begins, counted from 1.
+        start, end: Where its text begins and ends in the document, in characters; what is left and
+            right of it on its lines is not part of it.
+        value: Where its value begins; of a header, where it ends.
+    """
+
+    key: Key
+    is_header: bool
+    line: int
+    start: int
+    end: int
+    value: int
+
+
+def find_statements(text: str) -> tuple[Statement, ...]:
+    """Every statement of a document, in order.
+
+    Args:
+        text: A valid document.
+    """
+    found = []
+    table: Key = ()
+    for raw in _statements(text):
+        is_header = raw.text.startswith("[")
+        begun = None if is_header else _BEFORE_VALUE.match(raw.text)
+        value = raw.start + begun.end() + 1 if begun else raw.end
+        if is_header:
+            table = key = _named(raw.text)
+        else:
+            key = (*table, *_named(f"{begun[0]}= 0" if begun else raw.text))
+        found.append(
+            Statement(
+                key=key,
+                is_header=is_header,
+                line=raw.line,
+                start=raw.start,
+                end=raw.end,
+                value=value,
+            )
+        )
+    return tuple(found)
+
+
 def find_lines(text: str) -> dict[Key, int]:
     """The line of every table, and of every key in one, counted from 1.
 
@@ -35,13 +86,8 @@ def find_lines(text: str) -> dict[Key, int]:
     """
     written: dict[Key, int] = {}
     implied: dict[Key, int] = {}
-    table: Key = ()
-    for line, statement in _statements(text):
-        if statement.startswith("["):
-            table = key = _named(statement)
-        else:
-            found = _BEFORE_VALUE.match(statement)
-            key = (*table, *_named(f"{found[0]}= 0" if found else statement))
+    for statement in find_statements(text):
+        key, line = statement.key, statement.line
         if len(key) > _DEEPEST:
             key = key[:_DEEPEST]
             implied.setdefault(key, line)
@@ -52,23 +98,32 @@ def find_lines(text: str) -> dict[Key, int]:
     return implied | written
 
 
-def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each key with its value, and each header of a table, with the line on which it begins."""
-    line, begun, depth = 1, 0, 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Raw:
+    line: int
+    start: int
+    end: int
+    text: str
+
+
+def _statements(text: str) -> Iterator[_Raw]:
+    """Each key with its value, and each header of a table: its text without comments, and where."""
+    line, begun, start, end, depth = 1, 0, 0, 0, 0
     parts: list[str] = []
     for match in _PIECE.finditer(text):
         piece = match[0]
         if piece == "\n" and depth == 0:
             if parts:
-                yield begun, "".join(parts)
+                yield _Raw(line=begun, start=start, end=end, text="".join(parts).rstrip())
             parts = []
         elif piece[0] != "#" and (parts or not piece.isspace()):
-            begun = begun if parts else line
+            begun, start = (begun, start) if parts else (line, match.start())
             parts.append(piece)
+            end = end if piece.isspace() else match.end()
             depth += (piece in "[{") - (piece in "]}")
         line += piece.count("\n")
     if parts:
-        yield begun, "".join(parts)
+        yield _Raw(line=begun, start=start, end=end, text="".join(parts).rstrip())
 
 
 def _named(statement: str) -> Key:

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import pluggy
+
 from mediasense.errors import one_line
+
+_OLD = "(a hookwrapper, as pluggy had them before wrapper=True)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class Traced:
     def __str__(self) -> str:
         who = " ".join(filter(None, ("around" * self.wraps, self.hook, self.provider, self.model)))
         asked = f"{who}, {self.sent}" if self.sent else who
-        return f"{self.seconds:.3f} s {asked} ({self.plugin}): {self.outcome}"
+        return f"{self.seconds:.3f} s {'| ' * self.depth}{asked} ({self.plugin}): {self.outcome}"
 
 
 OnTrace = Callable[[Traced], None]
@@ -93,11 +97,23 @@ class Tracer:
                 verb = "passed on" if error is call.received else "raised"
                 call.end(f"{verb} {type(error).__name__}", wraps=True)
                 raise
-            same = implementation.hookwrapper or result is call.received
+            same = result is call.received
             call.end("passed it on" if same else "changed the answer", wraps=True)
             return result
 
-        return wrapper if implementation.wrapper or implementation.hookwrapper else plain
+        def old_wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            call = begin(args, kwargs)
+            try:
+                result = yield from call.pieces(function(*args, **kwargs))
+            except BaseException as error:
+                call.end(f"raised {type(error).__name__} {_OLD}", wraps=True)
+                raise
+            call.end(f"{call.left()} {_OLD}", wraps=True)
+            return result
+
+        if implementation.hookwrapper:
+            return old_wrapper
+        return wrapper if implementation.wrapper else plain
 
     def tell(self, name: str, plugin: str, seconds: float, outcome: str) -> None:
         """Tell of what a plugin did at the start."""
@@ -118,6 +134,7 @@ class _Call:
     def __init__(self, tracer: Tracer, plugin: str, hook: str, request: Any) -> None:
         self.request = request
         self.received: object = None
+        self._had: object = None
         self._seconds = 0.0
         self._tracer = tracer
         self._plugin = plugin
@@ -156,7 +173,15 @@ class _Call:
                 self.received = error
                 step = partial(generator.throw, error)
             else:
+                self._had = _holds(self.received)
                 step = partial(generator.send, self.received)
+
+    def left(self) -> str:
+        """What an old wrapper did with what it was given: pluggy's result, which it may change."""
+        if (holds := _holds(self.received)) is not self._had:
+            return "changed the answer"
+        failed = isinstance(holds, BaseException)
+        return f"passed on {type(holds).__name__}" if failed else "passed it on"
 
     def end(self, outcome: str, *, wraps: bool = False) -> None:
         """Tell of it."""
@@ -175,6 +200,13 @@ class _Call:
                 depth=self._depth,
             )
         )
+
+
+def _holds(received: object) -> object:
+    """The answer or the error that a wrapper is given; an old one is given pluggy's result."""
+    if not isinstance(received, pluggy.Result):
+        return received
+    return received.exception if received.exception is not None else received.get_result()
 
 
 def _outcome(hook: str, result: Any, request: Any) -> str:

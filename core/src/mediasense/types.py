@@ -13,12 +13,16 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 
 from mediasense.errors import CorruptMedia, MediaNotFound
 from mediasense.names import CacheUse, MediaModality, Modality, Resolution, Strategy, Subtitles
 from mediasense.providers import Access, Provider
+from mediasense.sending import open_to_send
 from mediasense.steps import FrameUsed, LeftOut, Step
+
+if TYPE_CHECKING:
+    from mediasense.tasks import Task
 
 # --- media ---------------------------------------------------------------------------------------
 
@@ -170,7 +174,7 @@ class Media:
         if self.path is None:
             raise MediaNotFound(f"{self.uri} has no local bytes", hint="pass a local file")
         try:
-            file = self.path.open("rb")
+            file = open_to_send(self.path)
         except OSError as error:
             raise MediaNotFound(
                 f"cannot open {self.path}: {error.strerror}", hint="check the path"
@@ -242,7 +246,8 @@ class TextRequest(Request):
         prompt: The question; for audio ``None`` asks for a transcript.
         max_output_tokens: At most so many tokens of answer.
         temperature: Sampling temperature.
-        json_schema: The JSON Schema of the answer, as JSON text.
+        json_schema: The JSON Schema of the answer, as JSON text; an object at its root. A service
+            that rejects it is asked again without, if :class:`RequestRejected` tells its status.
     """
 
     prompt: str | None = None
@@ -317,7 +322,11 @@ class Question:
     """What a user asks, before a provider is chosen and anything is planned.
 
     Attributes:
-        prompt: The question; ``None`` for a description, or a transcript of sound.
+        prompt: The question; ``None`` for a description, or a transcript of sound. Besides a task:
+            what is asked in particular.
+        task: A ready question, or its name.
+        context: What helps to understand the media; the model is told that it is data, and no
+            instructions.
         provider: The provider's name or alias; ``None`` lets the core choose.
         model: The model; ``None`` for the provider's default.
         access, timeout, retries: As in :class:`Request`.
@@ -341,6 +350,8 @@ class Question:
     """
 
     prompt: str | None = None
+    task: Task | str | None = None
+    context: str | None = None
     provider: str | None = None
     model: str | None = None
     access: Access = Access()
@@ -546,6 +557,21 @@ class Analysis:
     left_out: tuple[LeftOut, ...] = ()
     cost: float | None = None
     cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFrame:
+    """A picture that stands for a stretch of a video.
+
+    Attributes:
+        timestamp: Seconds from the start of the recording since when it is on screen.
+        reason: Why it was chosen; as in :class:`FrameUsed`.
+        image: The picture as JPEG, with its bytes in ``data``.
+    """
+
+    timestamp: float
+    reason: str
+    image: Media
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from mediasense.errors import UnsafeEndpoint
 _HOST = re.compile(r"[a-z0-9._:-]+")
 # Printable ASCII without a backslash, a question mark or a hash.
 _PLAIN = re.compile(r"[!\"$->@-\[\]-~]+")
+_BELOW = re.compile(r"(?:/[\w~-][\w.~-]*)+", re.ASCII)
 _LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
 
 
@@ -66,6 +67,18 @@ def host_of(url: str) -> str:
 def same_origin(one: str, other: str) -> bool:
     """Whether two URLs lead to the same server: one scheme, one host, one port."""
     return _origin(urlsplit(one)) == _origin(urlsplit(other))
+
+
+def is_under(url: str, base_url: str) -> bool:
+    """Whether a URL is a base URL, or a plain path below it, on the same server.
+
+    A path that a server could take for another one, by dots or by escapes, is not plain.
+    """
+    if not same_origin(url, base_url):
+        return False
+    path, base = (urlsplit(each).path.rstrip("/") for each in (url, base_url))
+    below = path.removeprefix(base)
+    return path == base or (path.startswith(base) and _BELOW.fullmatch(below) is not None)
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

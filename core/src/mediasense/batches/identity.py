@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import fields
 
+from mediasense.tasks import Task
 from mediasense.types import Question
 
 _OF_THE_RUN = (
@@ -22,9 +23,14 @@ _OF_THE_RUN = (
 _SHOWN = 200
 
 
-def described(question: Question) -> str:
-    """All that is asked, in lines of words: what differs between two batches can be told."""
-    told = []
+def described(question: Question, endpoint: str = "") -> str:
+    """All that is asked, in lines of words: what differs between two batches can be told.
+
+    Args:
+        question: What is asked.
+        endpoint: Where the endpoint of the config file is that is asked; its name says less.
+    """
+    told = [f"endpoint: {endpoint}"] if endpoint else []
     for field in fields(Question):
         value = getattr(question, field.name)
         if field.name == "access":
@@ -34,12 +40,11 @@ def described(question: Question) -> str:
                 if getattr(value, name) is not None
             ]
         elif field.name not in _OF_THE_RUN and value != field.default:
-            text = value if isinstance(value, str) else json.dumps(value)
-            told.append(f"{field.name}: {_short(text)}")
+            told.append(f"{field.name}: {_short(_words(value))}")
     return "\n".join(told)
 
 
-def fingerprint(question: Question) -> str:
+def fingerprint(question: Question, endpoint: str = "") -> str:
     """The same in few digits, and whole."""
     shaping = [
         (field.name, repr(getattr(question, field.name)))
@@ -48,7 +53,16 @@ def fingerprint(question: Question) -> str:
     ]
     access = question.access
     where = (access.base_url, access.project, access.location, access.api_version)
-    return hashlib.sha256(repr((shaping, where)).encode()).hexdigest()
+    asked = (shaping, where, endpoint) if endpoint else (shaping, where)
+    return hashlib.sha256(repr(asked).encode()).hexdigest()
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Task):
+        # A task that was changed meanwhile is another one.
+        digest = hashlib.sha256(repr(value).encode("utf-8", "replace")).hexdigest()[:8]
+        return f"{value.name} ({digest})"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _short(text: str) -> str:

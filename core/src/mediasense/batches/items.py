@@ -21,6 +21,7 @@ class Item:
         id: The same for the same item in every run.
         sources: Paths, links or bytes; several are images that are asked about together.
         prompt: The question; ``None`` for that of the batch.
+        task: The name of a task; ``None`` for that of the batch.
         modality: What the sources must be; ``None`` takes them for what they are.
         json_schema: The schema of the answer, as JSON text; ``None`` for that of the batch.
         start, end: The part of the recording, in seconds; ``None`` for that of the batch.
@@ -33,6 +34,7 @@ class Item:
     id: str
     sources: tuple[Source, ...]
     prompt: str | None = None
+    task: str | None = None
     modality: MediaModality | None = None
     json_schema: str | None = None
     start: float | None = None

@@ -47,6 +47,7 @@ def decode_item(text: str) -> Item:
         id=data["id"],
         sources=_sources(data.get("sources")),
         prompt=_text(data, "prompt"),
+        task=_text(data, "task"),
         modality=_modality(data),
         json_schema=_text(data, "json_schema"),
         start=_number(data, "start"),

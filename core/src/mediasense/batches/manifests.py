@@ -33,9 +33,9 @@ def read_manifest(
     """Read the items of a manifest, one row at a time.
 
     A row has a ``source`` (several as a list, in JSONL) and may have ``id``, ``prompt``,
-    ``schema``, ``modality``, ``start``, ``end`` and ``language``. A row that cannot be used is an
-    item with a problem, and the rest goes on. Rows are counted as an editor counts the lines of
-    JSONL, and as a spreadsheet counts those of CSV: its header is row 1.
+    ``task``, ``schema``, ``modality``, ``start``, ``end`` and ``language``. A row that cannot be
+    used is an item with a problem, and the rest goes on. Rows are counted as an editor counts the
+    lines of JSONL, and as a spreadsheet counts those of CSV: its header is row 1.
 
     Args:
         stream: The manifest, UTF-8.

@@ -12,10 +12,16 @@ from typing import NoReturn
 from mediasense.batches.ids import item_id
 from mediasense.batches.items import Item
 from mediasense.batches.tally import Tally
+from mediasense.errors import UsageError
 from mediasense.media.source import Source
 from mediasense.names import MODALITIES, MediaModality
+from mediasense.schemas.reading import dumped, is_file_name
+from mediasense.schemas.shorthand import parse_shorthand
+from mediasense.schemas.strict_json import deeper_than
 
-FIELDS = frozenset(("source", "id", "prompt", "schema", "modality", "start", "end", "language"))
+FIELDS = frozenset(
+    ("source", "id", "prompt", "task", "schema", "modality", "start", "end", "language")
+)
 """What a row may say; of these only ``source`` must be there."""
 
 _LONGEST_ID = 200
@@ -86,10 +92,12 @@ def _item(row: Mapping[str, object], number: int) -> Item:
     if end is not None and end <= (start or 0.0):
         raise BadRow("start is not before end")
     prompt, language = _text(row, "prompt"), _text(row, "language")
+    task = _text(row, "task")
     modality = _modality(row)
     own = _own_id(_field(row, "id"))
     facts = {
         "prompt": prompt,
+        "task": task,
         "schema": json.loads(schema) if schema and not own else None,
         "modality": modality,
         "start": start,
@@ -101,6 +109,7 @@ def _item(row: Mapping[str, object], number: int) -> Item:
         id=own or item_id(sources, said),
         sources=sources,
         prompt=prompt,
+        task=task,
         modality=modality,
         json_schema=schema,
         start=start,
@@ -217,31 +226,28 @@ def _schema(value: object) -> str | None:
     if not isinstance(schema, Mapping):
         raise BadRow("schema is no JSON object")
     try:
-        text = json.dumps(dict(schema), allow_nan=False)
+        text = dumped(dict(schema))
     except (TypeError, ValueError, RecursionError):
         raise BadRow("schema is no JSON object") from None
-    if _deeper_than(dict(schema), _DEEPEST_SCHEMA):
+    if deeper_than(dict(schema), _DEEPEST_SCHEMA):
         raise BadRow("schema is nested too deeply")
     return text
 
 
 def _parsed_schema(text: str) -> object:
+    if text.lstrip()[:1] not in ("{", "["):
+        return _short_schema(text)
     try:
         return parse_json(text)
     except BadRow as error:
         raise BadRow(f"schema is {error}") from None
 
 
-def _deeper_than(data: object, most: int) -> bool:
-    """Whether JSON data is nested deeper; without recursion, which is what it guards."""
-    level = [data]
-    for _ in range(most):
-        nested = (part for part in level if isinstance(part, dict | list | tuple))
-        level = [
-            inner
-            for part in nested
-            for inner in (part.values() if isinstance(part, dict) else part)
-        ]
-        if not level:
-            return False
-    return any(isinstance(part, dict | list | tuple) for part in level)
+def _short_schema(text: str) -> object:
+    """The schema of a short form; what lies in a file is not read because a list says so."""
+    if is_file_name(text):
+        raise BadRow("schema is the name of a file: a row holds the schema itself")
+    try:
+        return parse_shorthand(text)
+    except UsageError as error:
+        raise BadRow(error.message) from None

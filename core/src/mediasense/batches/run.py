@@ -38,7 +38,7 @@ _COUNTED = ("answered", "cached", "failed", "clashes", *_PASSED_OVER.values())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """How a batch is run; none of it shapes an answer.
+    """How a batch is run; only ``endpoint`` shapes an answer.
 
     Attributes:
         out: The results file; its journal lies beside it. ``None`` keeps neither.
@@ -52,6 +52,8 @@ class Setting:
         pauses: Seconds before each further try of what failed.
         ready: Whether the list is there already; of one that is still being written the next item
             may be long in coming.
+        endpoint: Where the endpoint of the config file is that is asked; ``""`` for any other
+            provider. With another address it is another batch.
     """
 
     out: Path | None = None
@@ -63,6 +65,7 @@ class Setting:
     address: str | None = None
     pauses: tuple[float, ...] = _PAUSES
     ready: bool = True
+    endpoint: str = ""
 
 
 class Engine(Protocol):
@@ -247,7 +250,9 @@ class Batch:
         self._results = Results(setting.out, self._journal)
         self._started = time.monotonic()
         try:
-            self.earlier = self._journal.open(fingerprint(question), described(question))
+            self.earlier = self._journal.open(
+                fingerprint(question, setting.endpoint), described(question, setting.endpoint)
+            )
             try:
                 self._spent = self.earlier.spent
                 self._look_at_bad_rows()

@@ -107,7 +107,7 @@ def _about(question: Question, item: Item) -> Question:
     """The question, with what the item says of its own."""
     own = {
         name: value
-        for name in ("prompt", "json_schema", "start", "end", "language")
+        for name in ("prompt", "task", "json_schema", "start", "end", "language")
         if (value := getattr(item, name)) is not None
     }
     return replace(question, **own) if own else question

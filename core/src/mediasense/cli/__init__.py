@@ -9,6 +9,9 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+NAME = "mediasense"
+"""What people type, also where Python is told to run the package."""
+
 _INTERRUPTED = 130
 
 
@@ -20,8 +23,11 @@ def main() -> None:
     atexit.register(_leave_memory_to_the_system)
     try:
         from mediasense.cli.app import build
+        from mediasense.cli.completion import complete, is_asked
 
-        build()()
+        if is_asked():
+            complete(build)
+        build()(prog_name=NAME)
     except KeyboardInterrupt:
         _leave(_INTERRUPTED)
     except SystemExit as end:
@@ -33,10 +39,11 @@ def main() -> None:
 def _leave(code: int) -> NoReturn:
     """End the program, at once where a plugin's code cannot be ended."""
     from mediasense.loading import is_any_left_behind
+    from mediasense.output.terminal import answers
 
     if is_any_left_behind():
         with suppress(OSError, ValueError):
-            sys.stdout.flush()
+            answers().flush()
         os._exit(code)
     sys.exit(code)
 

@@ -1,6 +1,5 @@
 """``mediasense providers add``: try an endpoint, and write what it takes to the config file."""
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mediasense import runtime
+from mediasense.cli.completion import provider_names
 from mediasense.cli.listings import ListingOptions, print_json
 from mediasense.cli.options import spread
 from mediasense.errors import (
@@ -21,6 +21,7 @@ from mediasense.errors import (
     UnknownProvider,
     UsageError,
 )
+from mediasense.masking import looks_like_key
 from mediasense.names import Modality
 from mediasense.output.terminal import answers, say, write
 
@@ -36,11 +37,6 @@ TIMEOUT = 60.0
 _MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
 # Said also where it is what nobody else would say: what is left out is as `like` has it.
 _ALWAYS_SAID = ("mime_types", "options", "streaming", "transcribes", "answers")
-_KEY_BEGINS = re.compile(
-    r"(?:bearer|basic|token)\s|(?:sk|pk|rk|gsk|hf|gh[opsu]|xox[abps]|glpat|nvapi|key)[-_]|AIza|AKIA|eyJ",
-    re.IGNORECASE,
-)
-_KEY_WHOLE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_.-]{20,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +63,7 @@ class EndpointOptions:
         str | None,
         typer.Option(
             metavar="PROVIDER",
+            autocompletion=provider_names,
             help="Whose protocol it speaks. (default: the provider that takes any --base-url)",
             rich_help_panel="Endpoint",
         ),
@@ -123,9 +120,6 @@ class TrialOptions:
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")
     ] = False
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Write a header that looks like a key all the same.")
-    ] = False
 
 
 @spread
@@ -139,13 +133,15 @@ def add(
 
     About 20 small calls are made, which may cost a little. Nothing is written of what was not
     proved, and nothing at all where the endpoint could not be reached.
+
+    mediasense providers add lab --base-url https://lab.example.com/v1 --api-key-env LAB_KEY
     """
     from mediasense.config import config_path
     from mediasense.settings_file import add_table
 
     adding = _Adding(name=name, path=config_path(), options=endpoint, plugins=runtime.plugins())
     adding.require_new()
-    _require_no_keys(adding.headers, allowed=trial.yes)
+    _require_no_keys(adding.headers)
     try:
         model = _model(adding, trial)
         tried = _tried(adding, trial, model)
@@ -276,20 +272,13 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _require_no_keys(headers: dict[str, "Toml"], *, allowed: bool) -> None:
+def _require_no_keys(headers: dict[str, "Toml"]) -> None:
     for name, value in headers.items():
-        if not isinstance(value, str) or not looks_like_key(value):
-            continue
-        said = f"the value of --header {name} looks like a key, which does not belong in a file"
-        hint = f"give --header-env '{name}=VARIABLE'"
-        if not allowed:
-            raise UsageError(said, hint=f"{hint}, or --yes if it is none")
-        say("warning", f"{said}; {hint}")
-
-
-def looks_like_key(value: str) -> bool:
-    """Whether a text could be a secret."""
-    return bool(_KEY_BEGINS.match(value) or _KEY_WHOLE.fullmatch(value))
+        if isinstance(value, str) and looks_like_key(value):
+            raise UsageError(
+                f"the value of --header {name} looks like a key, which does not belong in a file",
+                hint=f"give --header-env '{name}=VARIABLE'",
+            )
 
 
 # --- trying --------------------------------------------------------------------------------------

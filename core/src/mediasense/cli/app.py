@@ -6,23 +6,34 @@ import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 from typer.main import get_group
 
 from mediasense import runtime
 from mediasense.cli import ask, batch, look_for_garbage
 from mediasense.cli.cache import cache_app
+from mediasense.cli.common import be_quiet, be_verbose, equip, split_examples
+from mediasense.cli.completion import plugin_names
+from mediasense.cli.doctor import doctor
 from mediasense.cli.history import history_app
+from mediasense.cli.init import init
+from mediasense.cli.keys import keys_app
 from mediasense.cli.new_plugin import new_plugin
 from mediasense.cli.plugins import plugins_app
 from mediasense.cli.providers import models, providers_app
-from mediasense.errors import MediasenseError, PluginError
-from mediasense.output.terminal import answers_alone, say
+from mediasense.cli.settings import config_app
+from mediasense.cli.tasks import tasks_app
+from mediasense.cli.usage import no_command, understood
+from mediasense.errors import ConfigError, MediasenseError, PluginError
+from mediasense.output.terminal import answers, answers_alone, choose_level, say, write
 
 if TYPE_CHECKING:
+    from mediasense.plugins import Plugins
     from mediasense.tracing import Traced
 
 
@@ -37,20 +48,29 @@ class ErrorBoundary(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self._plugins_asked = False
-        for command in _leaves(self):
-            command.callback = _alone(command.callback)
+        self._failures_told = False
+        for name, command in self.commands.items():
+            for leaf in _leaves(command):
+                leaf.callback = _alone(leaf.callback)
+                if name not in _MENDS:
+                    leaf.callback = self._sound(leaf.callback)
+            equip(self, command)
+        split_examples(self)
 
     def make_context(self, *given: Any, **options: Any) -> Any:  # typer's own click is private
         """Read the root options; ``--help`` already asks for the commands of plugins."""
         runtime.choose(runtime.PluginChoice())
+        choose_level("normal")
         try:
             return super().make_context(*given, **options)
         except MediasenseError as error:
             sys.exit(_told(error))
+        except TyperException as error:
+            sys.exit(_told_usage(error))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, of the core or of a plugin."""
-        self._ask_plugins()
+        self._ask_plugins(cmd_name)
         return super().get_command(ctx, cmd_name)
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -59,36 +79,94 @@ class ErrorBoundary(TyperGroup):
         return super().list_commands(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command, and see to it that the plugins it needs are sound."""
-        self._ask_plugins()
+        """Find the command; where there is none, a plugin that failed may have been to add it."""
+        self._ask_plugins(args[0])
+        if ctx.resilient_parsing:  # a completion: nobody is to be told anything
+            return super().resolve_command(ctx, args)
+        if args[0] not in self.commands:
+            self._require_sound()
+            raise no_command(args[0], self.commands)
         if args[0] not in _SHOWS_FAILURES:
-            runtime.require_sound_plugins()
-            ctx.call_on_close(_warn_of_failures)
+            ctx.call_on_close(self._warn_of_failures)
         return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, and say on stderr of which plugins it has no commands."""
+        super().format_help(ctx, formatter)
+        self._warn_of_failures()
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads has had enough
+            raise typer.Exit(_READ_NO_FURTHER) from None
         except MediasenseError as error:
             raise typer.Exit(_told(error)) from None
+        except TyperException as error:
+            raise typer.Exit(_told_usage(error)) from None
 
-    def _ask_plugins(self) -> None:
+    def _ask_plugins(self, wanted: str | None = None) -> None:
         if self._plugins_asked:
             return
         self._plugins_asked = True
         with answers_alone():
-            found = runtime.plugins()
+            found = self._found(wanted)
+            if found is None:
+                return
             for implementation in reversed(found.manager.hook.register_commands.get_hookimpls()):
                 name = implementation.plugin_name
                 try:
                     commands = found.add_commands(name, partial(_commands, implementation))
                     self._require_new_names(commands)
                 except (Exception, SystemExit) as error:  # noqa: BLE001  it is the plugin's own
-                    found.fail(name, error)
+                    found.fail_commands(name, error)
                     continue
                 self.commands.update(commands)
+                for command in commands.values():
+                    equip(self, command)
+                for leaf in [leaf for command in commands.values() for leaf in _leaves(command)]:
+                    leaf.callback = self._sound(leaf.callback)
         look_for_garbage()
+
+    def _found(self, wanted: str | None) -> "Plugins | None":
+        """What is loaded; nothing where the config file is broken, and that is to be looked at."""
+        try:
+            return runtime.plugins()
+        except ConfigError as error:
+            if wanted is not None and wanted not in _MENDS_CONFIG:
+                raise
+            self._failures_told = True
+            if wanted is None:  # all there are, for the help
+                say("warning", str(error))
+            return None
+
+    def _sound(self, callback: Any) -> Any:
+        """The same command, which runs when the plugins that have to be are sound."""
+
+        @functools.wraps(callback)
+        def run(*given: Any, **options: Any) -> Any:
+            self._require_sound()
+            return callback(*given, **options)
+
+        return run
+
+    def _require_sound(self) -> None:
+        try:
+            runtime.require_sound_plugins()
+        except PluginError:
+            self._failures_told = True
+            raise
+
+    def _warn_of_failures(self) -> None:
+        if self._failures_told:
+            return
+        self._failures_told = True
+        for failure in runtime.plugins().failures:
+            say("warning", f"{failure}; type: mediasense plugins")
+        for unknown in runtime.unknown_disabled():
+            if unknown.near is not None:  # another may well be installed elsewhere
+                say("warning", str(unknown.error))
 
     def _require_new_names(self, commands: Mapping[str, Any]) -> None:
         for name in commands:
@@ -99,6 +177,12 @@ class ErrorBoundary(TyperGroup):
 
 
 _SHOWS_FAILURES = ("plugins",)
+_READ_NO_FURTHER = 141
+"""What a shell reports of a program that ends because nobody reads on: 128 and SIGPIPE."""
+_MENDS = ("plugins", "config", "doctor", "init", "keys")
+"""With these one looks at what is wrong, and mends it; they ask no provider for an answer."""
+_MENDS_CONFIG = ("config", "doctor")
+"""The same for a config file that cannot be read."""
 
 
 def _commands(implementation: Any) -> Mapping[str, Any]:
@@ -109,12 +193,13 @@ def _commands(implementation: Any) -> Mapping[str, Any]:
     return get_group(own).commands
 
 
-def _leaves(group: TyperGroup) -> Iterator[Any]:
-    for command in group.commands.values():
-        if isinstance(command, TyperGroup):
-            yield from _leaves(command)
-        else:
-            yield command
+def _leaves(command: Any) -> Iterator[Any]:
+    """The commands that do something: this one, or those of the group that it is."""
+    if not isinstance(command, TyperGroup):
+        yield command
+        return
+    for inner in command.commands.values():
+        yield from _leaves(inner)
 
 
 def _alone(callback: Any) -> Any:
@@ -134,20 +219,19 @@ def _told(error: MediasenseError) -> int:
     return error.exit_code
 
 
-def _warn_of_failures() -> None:
-    for failure in runtime.plugins().failures:
-        say(
-            "warning",
-            f"plugin {failure.entry_point} failed to load: {failure.cause}; "
-            "type: mediasense plugins",
-        )
+def _told_usage(error: TyperException) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        write(answers(), error.format_message().lstrip("\n") + "\n")  # all else is written
+    else:
+        say("error", str(understood(error)))
+    return error.exit_code
 
 
 def build() -> typer.Typer:
     """Make the application; it finds the commands of plugins by itself."""
     app = typer.Typer(
         cls=ErrorBoundary,
-        help="Turn images, videos and sound into text, through the provider you choose.",
+        help=_HELP,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
@@ -156,13 +240,28 @@ def build() -> typer.Typer:
     app.callback()(_root)
     for command in (ask.image, ask.video, ask.audio, ask.plan, batch.batch):
         app.command(rich_help_panel="Ask")(command)
+    app.add_typer(tasks_app, name="tasks", rich_help_panel="Ask")
     for name, group in (("providers", providers_app), ("plugins", plugins_app)):
         app.add_typer(group, name=name, rich_help_panel="Look around")
     app.command(rich_help_panel="Look around")(models)
+    app.command(rich_help_panel="Set up")(init)
+    for name, group in (("keys", keys_app), ("config", config_app)):
+        app.add_typer(group, name=name, rich_help_panel="Set up")
+    app.command(rich_help_panel="Set up")(doctor)
     app.command("new-plugin", rich_help_panel="Write a plugin")(new_plugin)
     for name, group in (("history", history_app), ("cache", cache_app)):
         app.add_typer(group, name=name, rich_help_panel="What is kept")
     return app
+
+
+_HELP = """Turn images, videos and sound into text, through the provider you choose.
+
+mediasense image shot.png "what is the error?"
+mediasense video clip.mp4 "when does the error appear?" --provider gemini
+mediasense audio talk.wav --provider groq
+mediasense batch photos/ --prompt "what is wrong here?" --out faults.jsonl
+mediasense providers
+"""
 
 
 def _version(wanted: bool) -> None:
@@ -179,6 +278,11 @@ def _choose_plugins(named: list[str] | None) -> None:
 
 def _leave_out(names: list[str] | None) -> None:
     runtime.choose(replace(runtime.choice(), disabled=tuple(names or ())))
+
+
+def _name_env_files(paths: list[Path] | None) -> None:
+    if paths or runtime.choice().env_files:
+        runtime.choose(replace(runtime.choice(), env_files=tuple(paths or ())))
 
 
 def _be_strict(wanted: bool) -> None:
@@ -213,9 +317,22 @@ def _root(
         typer.Option(
             "--no-plugin",
             metavar="NAME",
+            autocompletion=plugin_names,
             callback=_leave_out,
             is_eager=True,
             help="Leave a plugin out: it is not even imported; may be repeated.",
+        ),
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--env-file",
+            metavar="FILE",
+            callback=_name_env_files,
+            is_eager=True,
+            exists=True,
+            dir_okay=False,
+            help="Look for keys in this .env file too; may be repeated.",
         ),
     ] = None,
     strict_plugins: Annotated[
@@ -236,5 +353,25 @@ def _root(
             help="Tell on stderr which hooks are called, and how long each takes.",
         ),
     ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            callback=be_quiet,
+            is_eager=True,
+            help="Say nothing but errors: no notes, no warnings, no progress.",
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            callback=be_verbose,
+            is_eager=True,
+            help="Say each step as it is done: how long it took, who was asked, what was sent.",
+        ),
+    ] = False,
 ) -> None:
-    del version, plugin, no_plugin, strict_plugins, trace
+    del version, plugin, no_plugin, env_file, strict_plugins, trace, quiet, verbose

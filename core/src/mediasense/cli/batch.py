@@ -26,9 +26,10 @@ from mediasense.cli.options import (
     question,
     spread,
 )
+from mediasense.cli.reports import BatchPages
 from mediasense.errors import BatchFailed, UsageError
 from mediasense.names import OnError
-from mediasense.output.terminal import say
+from mediasense.output.terminal import is_said, say
 
 if TYPE_CHECKING:
     from mediasense.batches.items import Item, Outcome
@@ -77,8 +78,8 @@ def batch(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="A list in JSONL or CSV: source, and where wanted id, prompt, schema, modality, "
-            "start, end, language. May be repeated.",
+            help="A list in JSONL or CSV: source, and where wanted id, prompt, task, schema, "
+            "modality, start, end, language. May be repeated.",
         ),
     ] = None,
     out: Annotated[
@@ -89,6 +90,13 @@ def batch(
             metavar="FILE",
             help="The results, a line of JSON for each item. The same command goes on where it "
             "stopped. (default: standard output)",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also write a page for each answer, and one that lists them; needs --out.",
         ),
     ] = None,
     on_error: Annotated[
@@ -143,7 +151,7 @@ def batch(
 
     mediasense batch 'recordings/**/*.mp4' --prompt-file ask.md --out results.jsonl
     mediasense batch photos/ --prompt "what is wrong here?" --schema fault.json --out faults.jsonl
-    mediasense batch --manifest rows.csv --out results.jsonl --max-cost 5 --jobs 32
+    mediasense batch --manifest rows.csv --out answers.jsonl --max-cost 5 --jobs 32
     mediasense batch 'recordings/**/*.mp4' --prompt-file ask.md --out results.jsonl --retry-failed
     """
     from mediasense.batches.engines import engine_for
@@ -160,6 +168,7 @@ def batch(
         raise UsageError("--address is of a Ray cluster", hint="add --engine ray")
     _require_readable(lists)
     asked = runtime.dispatcher().settled(asked)
+    pages = BatchPages.of(report, out, asked)
     tally = Tally()
     setting = Setting(
         out=out,
@@ -170,15 +179,21 @@ def batch(
         engine=engine,
         address=address,
         ready="-" not in named and all(path.is_file() for path in lists),
+        endpoint=runtime.dispatcher().endpoint_url(asked),
     )
+    items = _items(named, lists, tally)
     running = Batch(
-        _items(named, lists, tally),
+        items if pages is None else pages.heed(items),
         asked,
         setting,
         engine_for(runtime.dispatcher(), asked, setting),
     )
     _run(running, out, named, lists)
-    _end(running, out, tally)
+    try:
+        _end(running, out, tally)
+    finally:
+        if pages is not None and not running.interrupted:
+            pages.write()
 
 
 def _run(
@@ -201,6 +216,8 @@ def _run(
             if outcome.failure is not None:
                 failures += 1
                 _tell(outcome, failures, display)
+            else:
+                _tell_answer(outcome, display)
 
 
 def _tell(outcome: "Outcome", number: int, display: "BatchDisplay") -> None:
@@ -214,6 +231,17 @@ def _tell(outcome: "Outcome", number: int, display: "BatchDisplay") -> None:
             display.show(outcome.failure.trace)
     elif number == _SHOWN_FAILURES + 1:
         display.say("note", "further failures stand in the results alone")
+
+
+def _tell_answer(outcome: "Outcome", display: "BatchDisplay") -> None:
+    if not is_said("step") or outcome.answer is None:
+        return
+    from mediasense.media.source import source_name
+
+    answer = outcome.answer
+    name = ", ".join(map(source_name, outcome.item.sources)) or outcome.item.id
+    whence = "from the cache" if answer.get("cached") else f"{outcome.seconds:.2f} s"
+    display.say("step", f"{name}: {answer.get('provider')} ({answer.get('model')}), {whence}")
 
 
 def _end(running: "Batch", out: Path | None, tally: "Tally") -> None:

@@ -24,7 +24,11 @@ cache_app = typer.Typer(
 def show_stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show how much is kept, of what, and where."""
+    """Show how much is kept, of what, and where.
+
+    mediasense cache stats
+    mediasense cache stats --json
+    """
     stats = _cache().stats()
     if as_json:
         from mediasense.envelope import dumps
@@ -40,13 +44,19 @@ def show_stats(
 
 @cache_app.command("clear")
 def clear_cache() -> None:
-    """Drop all that is kept. Answers are paid for again, and nothing else is lost."""
+    """Drop all that is kept. Answers are paid for again, and nothing else is lost.
+
+    mediasense cache clear
+    """
     _say_gone(_cache().clear())
 
 
 @cache_app.command("prune")
 def prune_cache() -> None:
-    """Drop what is too old, and what there is no room for; this happens by itself, too."""
+    """Drop what is too old, and what there is no room for; this happens by itself, too.
+
+    mediasense cache prune
+    """
     _say_gone(_cache().prune())
 
 

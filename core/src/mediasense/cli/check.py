@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mediasense.cli.completion import plugin_names
 from mediasense.cli.listings import ListingOptions, print_json
 from mediasense.cli.options import spread
 from mediasense.errors import PluginError
+from mediasense.output.colour import console
 from mediasense.output.terminal import answers, write
 
 if TYPE_CHECKING:
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 def check(
     listing: ListingOptions,
     plugin: Annotated[
-        str, typer.Argument(help="A plugin that is installed, its module, or a file.")
+        str,
+        typer.Argument(
+            autocompletion=plugin_names, help="A plugin that is installed, its module, or a file."
+        ),
     ],
     service: Annotated[
         str | None,
@@ -60,9 +65,8 @@ def _show(report: "Report") -> None:
     if not stream.isatty():
         write(stream, "".join(f"{line}\n" for line in report.lines()))
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=stream, highlight=False)
-    for line in report.lines(width=console.width, colour=True):
-        console.print(Text.from_ansi(line), soft_wrap=True)
+    screen = console(stream)
+    for line in report.lines(width=screen.width, colour=True):
+        screen.print(Text.from_ansi(line), soft_wrap=True)

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from mediasense import runtime
+from mediasense.cli.completion import provider_names
 from mediasense.cli.options import spread
 from mediasense.errors import UsageError
 from mediasense.output.money import cost_words, dollars
@@ -47,7 +48,13 @@ class FindOptions:
 
     provider: Annotated[
         str | None,
-        typer.Option("--provider", "-p", metavar="NAME", help="Only what it answered."),
+        typer.Option(
+            "--provider",
+            "-p",
+            metavar="NAME",
+            autocompletion=provider_names,
+            help="Only what it answered.",
+        ),
     ] = None
     since: Annotated[
         str | None,
@@ -101,7 +108,11 @@ def show_answer(
         bool, typer.Option("--json", help="Print the answer and how it was made, as JSON.")
     ] = False,
 ) -> None:
-    """Print a past answer once more."""
+    """Print a past answer once more.
+
+    mediasense history show 1
+    mediasense history show 1 --json
+    """
     past = _history().get(number)
     if past is None:
         raise UsageError(
@@ -113,7 +124,10 @@ def show_answer(
     question = f": {past.prompt}" if past.prompt is not None else ""
     say("note", f"asked {_when(past.at)} about {', '.join(past.sources)}{question}")
     if past.failure:
-        say("note", f"{past.provider} gave no answer ({_cost(past)}): {past.failure}")
+        whole = "whole " if past.text else ""
+        say("note", f"{past.provider} gave no {whole}answer ({_cost(past)}): {past.failure}")
+        if past.text:
+            write(answers(), past.text.rstrip("\n") + "\n")
         return
     say("note", f"answered by {past.provider} ({past.model}): {_cost(past)}")
     write(answers(), past.text.rstrip("\n") + "\n")
@@ -127,6 +141,9 @@ def show_costs(
     """Show what was spent: by provider or by day.
 
     Calls whose price nobody knows are counted, and never as nothing.
+
+    mediasense history costs
+    mediasense history costs --by day --json
     """
     spent = _history().spent(by)
     if as_json:
@@ -152,7 +169,11 @@ def clear_history(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Really do it.")] = False,
 ) -> None:
-    """Forget past answers, and what they cost."""
+    """Forget past answers, and what they cost.
+
+    mediasense history clear --before 30d --yes
+    mediasense history clear --yes
+    """
     history, moment = _history(), None if before is None else _moment("--before", before)
     if not yes:
         which = f" --before {before}" if before else ""

@@ -31,7 +31,11 @@ def new_plugin(
         Path, typer.Option(metavar="FOLDER", help="Where to put the new folder.")
     ] = Path(),
 ) -> None:
-    """Write a plugin as a package: typed, tested, and ready to be changed."""
+    """Write a plugin as a package: typed, tested, and ready to be changed.
+
+    mediasense new-plugin acme --base-url https://vision.acme.example/v2
+    mediasense new-plugin house-rules --flavour policy
+    """
     from importlib.metadata import version
 
     package = PluginPackage(

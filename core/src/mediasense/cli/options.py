@@ -9,7 +9,6 @@ option of the command.
 
 import functools
 import inspect
-import json
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -17,6 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mediasense.cli.completion import (
+    audio_model_names,
+    model_names,
+    provider_lists,
+    provider_names,
+    task_names,
+)
+from mediasense.cli.contexts import context_of
 from mediasense.errors import UsageError
 from mediasense.names import Resolution, Subtitles
 
@@ -37,6 +44,7 @@ class ProviderOptions:
             "--provider",
             "-p",
             metavar="NAME",
+            autocompletion=provider_names,
             help="Who is asked; see [bold]mediasense providers[/bold].",
             rich_help_panel="Provider",
         ),
@@ -125,9 +133,37 @@ class ProviderOptions:
 class AnswerOptions:
     """What the answer is to be like."""
 
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="NAME",
+            autocompletion=task_names,
+            help="A ready question, such as summary; see [bold]mediasense tasks[/bold].",
+        ),
+    ] = None
+    context: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT|@FILE",
+            help="What helps to understand it, such as the text of an issue: a text, or a file.",
+        ),
+    ] = None
+    project_context: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Send along what the project in this folder tells of itself: AGENTS.md and such.",
+        ),
+    ] = None
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="The model. (default: the provider's)"),
+        typer.Option(
+            "--model",
+            "-m",
+            autocompletion=model_names,
+            help="The model. (default: the provider's)",
+        ),
     ] = None
     max_output_tokens: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="At most so many tokens of answer.")
@@ -137,7 +173,11 @@ class AnswerOptions:
     ] = None
     schema: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A JSON Schema; the answer is JSON that fits it."),
+        typer.Option(
+            metavar="FILE|FIELDS",
+            help="The answer is JSON that fits: a JSON Schema (a file, or JSON text), or its "
+            "fields, such as 'title, severity int, steps list'.",
+        ),
     ] = None
 
     @property
@@ -145,17 +185,16 @@ class AnswerOptions:
         """The schema, as JSON text.
 
         Raises:
-            UsageError: The file cannot be read, or is no JSON object.
+            UsageError: The file cannot be read, or what is given is no schema.
         """
         if self.schema is None:
             return None
+        from mediasense.schemas import read_schema_file
+
         try:
-            parsed = json.loads(Path(self.schema).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise UsageError(f"--schema {self.schema}: {error}", hint="give a JSON file") from None
-        if not isinstance(parsed, dict):
-            raise UsageError(f"--schema {self.schema} is no JSON object", hint="give a JSON Schema")
-        return json.dumps(parsed)
+            return read_schema_file(self.schema)
+        except UsageError as error:
+            raise UsageError(f"--schema: {error.message}", hint=error.hint) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +217,22 @@ class PrintOptions:
         typer.Option("--dry-run", help="Print the plan, and send nothing to a provider."),
     ] = False
     stream: Annotated[
-        bool,
-        typer.Option("--stream", help="Print the answer as it is written."),
-    ] = False
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Print the answer while it is written, or when it is whole. (default: while, where "
+            "it is text; in a pipe not with --fallback)",
+            show_default=False,
+        ),
+    ] = None
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Also write the answer as a page to look at, with its key frames and transcript.",
+        ),
+    ] = None
 
     @property
     def kind(self) -> Format:
@@ -275,13 +327,19 @@ class SoundOptions:
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=provider_names,
             help="Who writes down what is said, where that is not the provider.",
             rich_help_panel="Recording",
         ),
     ] = None
     audio_model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="The model that does.", rich_help_panel="Recording"),
+        typer.Option(
+            metavar="MODEL",
+            autocompletion=audio_model_names,
+            help="The model that does.",
+            rich_help_panel="Recording",
+        ),
     ] = None
     subtitles: Annotated[
         Subtitles,
@@ -366,6 +424,7 @@ class KeepOptions:
         str | None,
         typer.Option(
             metavar="NAME[:MODEL],...",
+            autocompletion=provider_lists,
             help="Who is asked where the provider fails in a way that another could cure.",
             rich_help_panel="Provider",
         ),
@@ -433,6 +492,8 @@ def question(
     config = runtime.config()
     asked = Question(
         prompt=prompt,
+        task=answer.task if answer else None,
+        context=context_of(answer.context, answer.project_context) if answer else None,
         provider=provider.provider,
         model=answer.model if answer else None,
         access=provider.access,
@@ -444,7 +505,11 @@ def question(
     )
     for options in others:
         asked = options.on(asked)
-    return asked
+    if asked.task is None:
+        return asked
+    from mediasense.tasks import with_task
+
+    return with_task(asked)
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

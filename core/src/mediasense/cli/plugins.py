@@ -9,15 +9,17 @@ import typer
 
 from mediasense import runtime
 from mediasense.cli.check import check
+from mediasense.cli.completion import plugin_names
 from mediasense.cli.groups import WithDefault
 from mediasense.cli.listings import ListingOptions, nothing_installed, print_json
 from mediasense.cli.options import spread
 from mediasense.discovery import EntryPoint
-from mediasense.errors import UsageError, one_line
-from mediasense.offers import Plugin
+from mediasense.errors import PluginError, UsageError, one_line
+from mediasense.failures import PluginFailure
+from mediasense.offers import Implementation, Plugin
 from mediasense.output.tables import print_table
 from mediasense.output.terminal import answers, say, write
-from mediasense.plugins import Implementation, PluginFailure, Plugins
+from mediasense.plugins import Plugins
 
 plugins_app = typer.Typer(
     cls=WithDefault, help="Show which plugins are loaded, and which are not and why."
@@ -35,7 +37,12 @@ def show(
     listing: ListingOptions,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Show these in full.", show_default=False),
+        typer.Argument(
+            metavar="[NAME]...",
+            autocompletion=plugin_names,
+            help="Show these in full.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Show which plugins are loaded, and which are not and why.
@@ -56,9 +63,10 @@ def show(
     else:
         _print(rows)
     if not names:
-        for error in (*found.conflicts.values(), *found.broken.values()):
+        unknown = [each.error for each in runtime.unknown_disabled()]
+        for error in (*found.conflicts.values(), *found.broken.values(), *unknown):
             say("warning", str(error))
-    runtime.require_sound_plugins()
+    _require_sound(rows if names and not listing.as_json else [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +141,16 @@ def _rows(found: Plugins) -> list[_Row]:
         for entry_point in found.switched_off
     ]
     return [*sorted(loaded, key=lambda row: row.rank), *failed, *off]
+
+
+def _require_sound(told: list[_Row]) -> None:
+    """Check that all is well; what was told in full with these rows is told no second time."""
+    try:
+        runtime.require_sound_plugins()
+    except PluginError as error:
+        if any(row.failure is not None and row.failure.error is error.__cause__ for row in told):
+            raise PluginError(error.message, hint=error.hint) from None
+        raise
 
 
 def _chosen(rows: list[_Row], names: list[str]) -> list[_Row]:

@@ -7,12 +7,13 @@ import typer
 
 from mediasense import runtime
 from mediasense.cli.adding import add
+from mediasense.cli.completion import keep_listing, provider_names
 from mediasense.cli.groups import WithDefault
 from mediasense.cli.listings import ListingOptions, nothing_installed, print_json
 from mediasense.cli.options import ProviderOptions, question, spread
-from mediasense.errors import MissingCredentials
+from mediasense.cli.removing import remove
 from mediasense.output.tables import print_table
-from mediasense.output.terminal import say
+from mediasense.output.terminal import answers, say, write
 
 if TYPE_CHECKING:
     from mediasense.providers import Limits, Provider
@@ -29,7 +30,12 @@ providers_app = typer.Typer(
 def show(
     listing: ListingOptions,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these (default: all).")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            autocompletion=provider_names,
+            help="Only these (default: all).",
+        ),
     ] = None,
     check: Annotated[
         bool,
@@ -40,7 +46,12 @@ def show(
         ),
     ] = False,
 ) -> None:
-    """Show who can answer, what each takes, and whether its key was found."""
+    """Show who can answer, what each takes, and whether its key was found.
+
+    mediasense providers
+    mediasense providers groq
+    mediasense providers --check
+    """
     chosen = _chosen(names or [])
     checks = _checks(chosen) if check else {}
     rows = [_provider_row(provider, checks.get(provider.name)) for provider in chosen]
@@ -48,17 +59,28 @@ def show(
         print_json(rows)
     else:
         _print_providers(rows, with_checks=check)
+        _tell_endpoints(chosen if names else ())
+    for error in () if names else runtime.plugins().broken.values():
+        say("warning", str(error))
     if names and any(c["status"] not in ("ready", "unchecked") for c in checks.values()):
         raise typer.Exit(40)
 
 
 providers_app.command()(add)
+providers_app.command()(remove)
 
 
 @spread
 def models(provider: ProviderOptions, listing: ListingOptions) -> None:
-    """Ask a provider which models it has now."""
-    found = runtime.dispatcher().models(question(None, provider))
+    """Ask a provider which models it has now.
+
+    mediasense models --provider groq
+    mediasense models --provider openai --json
+    """
+    asked = question(None, provider)
+    found = runtime.dispatcher().models(asked)
+    if asked.access.base_url is None:
+        keep_listing(runtime.dispatcher().settled(asked), [model.name for model in found])
     if listing.as_json:
         print_json([asdict(model) for model in found])
         return
@@ -97,40 +119,30 @@ def _checks(chosen: "tuple[Provider, ...]") -> dict[str, dict[str, Any]]:
 
 
 def _provider_row(provider: "Provider", check: dict[str, Any] | None) -> dict[str, Any]:
-    owner = runtime.plugins().owners[provider.name].entry_point
-    found, missing = _credentials(provider)
+    from mediasense.statuses import status_of
+
+    status = status_of(provider, runtime.plugins())
+    if status.problem:
+        say("warning", f"{status.name}: {status.problem}")
     row: dict[str, Any] = {
-        "name": provider.name,
-        "aliases": list(provider.aliases),
-        "description": provider.description,
-        "kind": provider.kind,
-        "plugin": owner.name,
-        "base_url": provider.base_url,
-        "default_model": provider.default_model,
-        "credentials": {"found": found, "needed": missing},
+        "name": status.name,
+        "aliases": list(status.aliases),
+        "description": status.description,
+        "kind": status.kind,
+        "plugin": status.plugin,
+        "base_url": status.base_url,
+        "like": provider.like,
+        "headers": [{"name": h.name, "variable": h.variable} for h in provider.headers],
+        "default_model": status.default_model,
+        "credentials": {"found": status.key_found, "needed": list(status.key_names)},
         "takes": {
-            name: asdict(limits) if (limits := getattr(provider, name)) is not None else None
+            name: asdict(limits) if (limits := getattr(status, name)) is not None else None
             for name in ("image", "video", "audio", "text")
         },
     }
     if check is not None:
         row["check"] = check
     return row
-
-
-def _credentials(provider: "Provider") -> tuple[str | None, list[str]]:
-    """Where credentials were found, and every name under which they are looked for."""
-    from mediasense.connection import find_credential
-
-    if provider.credentials is None:
-        return None, []
-    names = [*provider.credentials.file_variables, *provider.credentials.variables]
-    try:
-        credential = find_credential(provider)
-    except MissingCredentials as error:
-        say("warning", f"{provider.name}: {error}")
-        return None, names
-    return credential.source if credential else None, names
 
 
 def _print_providers(rows: list[dict[str, Any]], *, with_checks: bool) -> None:
@@ -152,6 +164,21 @@ def _print_providers(rows: list[dict[str, Any]], *, with_checks: bool) -> None:
             cells.append(f"{found['status']}{': ' if found['detail'] else ''}{found['detail']}")
         lines.append(tuple(cells))
     print_table(tuple(columns), lines)
+
+
+def _tell_endpoints(chosen: "tuple[Provider, ...]") -> None:
+    """Say of endpoints of the config file what the table has no room for; of headers no value."""
+    lines = []
+    for provider in chosen:
+        if provider.like is None:
+            continue
+        headers = [
+            f"{h.name} (from {h.variable})" if h.variable else h.name for h in provider.headers
+        ]
+        also = f"; headers: {', '.join(headers)}" if headers else ""
+        lines.append(f"{provider.name}: {provider.base_url}, asked as {provider.like}{also}")
+    if lines:
+        write(answers(), "\n" + "\n".join(lines) + "\n")
 
 
 def describe_limits(provider: "Provider") -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import shlex
 import stat
 from dataclasses import replace
 from functools import partial
@@ -184,8 +185,15 @@ def _open_regular(path: Path, name: str) -> BinaryIO:
         # Looked at before it is opened: opening a pipe would wait for its other end.
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
-            raise MediaNotFound(f"{name} is {kind}, not a file", hint="give a file, or - for stdin")
+            if stat.S_ISDIR(mode):
+                raise MediaNotFound(
+                    f"{name} is a folder, not a file",
+                    hint=f"for all files in it, type: mediasense batch {shlex.quote(name)}",
+                )
+            raise MediaNotFound(
+                f"{name} is a device, a pipe or a socket, not a file",
+                hint="give a file, or - for stdin",
+            )
         return path.open("rb")
     except FileNotFoundError:
         raise MediaNotFound(f"there is no file {name}", hint="check the path") from None

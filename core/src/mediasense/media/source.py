@@ -20,6 +20,7 @@ from mediasense.media.inspecting import display_name, inspect_bytes, inspect_fil
 from mediasense.media.sniff import modality_of, registered
 from mediasense.media.workspace import Workspace
 from mediasense.names import MediaModality
+from mediasense.sending import Transfer
 from mediasense.turns import apart
 from mediasense.types import Media, Question
 
@@ -154,6 +155,17 @@ def fetched(
     return _expect(_downloaded(link.uri, question, workspace), expected or link.modality)
 
 
+def for_its_sound(video: Media) -> Media:
+    """A video, or a link to one, as what is heard in it.
+
+    Raises:
+        UnsupportedMedia: It has no sound.
+    """
+    if video.uri is not None:
+        return replace(video, modality="audio", mime_type="")
+    return _expect(video, "audio")
+
+
 def uri_kind(uri: str) -> str:
     """The scheme of a URI, or ``youtube`` for a link to YouTube."""
     scheme, _, rest = uri.partition("://")
@@ -207,8 +219,11 @@ def _downloaded(uri: str, question: Question, workspace: Workspace) -> Media:
 
 
 def _shares(workspace: Workspace, shown: str) -> Callable[[int, int | None], None]:
+    transfer = Transfer(f"downloading {shown}")
+
     def report(done: int, whole: int | None) -> None:
-        workspace.report(f"downloading {shown}", done / whole if whole else None)
+        if done == whole or transfer.is_due():
+            workspace.report(transfer.told(done, whole), done / whole if whole else None)
 
     return report
 

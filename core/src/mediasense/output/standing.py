@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediasense.errors import MediasenseError, one_line
+from mediasense.errors import MediasenseError
+from mediasense.output.colour import allows_animation, console
 from mediasense.output.money import call_words
-from mediasense.output.terminal import answers, say, write
+from mediasense.output.terminal import answers, is_said, said, say, styled, write
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -44,7 +45,7 @@ class BatchDisplay:
         self._over = threading.Event()
 
     def __enter__(self) -> BatchDisplay:
-        if sys.stderr.isatty():
+        if is_said("note") and allows_animation(sys.stderr):
             threading.Thread(target=self._find_total, daemon=True).start()
             self._live = self._started()
         else:
@@ -61,8 +62,11 @@ class BatchDisplay:
         """Write a note on stderr, above the line."""
         if self._live is None:
             say(kind, text)
-        else:
-            self._live.console.print(one_line(f"{kind}: {text}", limit=2000), markup=False)
+        elif is_said(kind):
+            from rich.text import Text
+
+            line = said(kind, text)
+            self._live.console.print(Text.from_ansi(styled(line)))
 
     def write(self, text: str) -> None:
         """Write a result on stdout, which may be the same terminal."""
@@ -98,11 +102,10 @@ class BatchDisplay:
             self._total = self._count()
 
     def _started(self) -> Live:
-        from rich.console import Console
         from rich.live import Live
 
         live = Live(
-            console=Console(stderr=True, highlight=False, emoji=False),
+            console=console(sys.stderr),
             get_renderable=self._line,
             refresh_per_second=_A_SECOND,
             transient=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mediasense.errors import one_line
+from mediasense.output.colour import console
 from mediasense.output.terminal import answers, write
 
 
@@ -33,7 +34,6 @@ def print_table(
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             write(out, "  ".join(cells).rstrip() + "\n")
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -41,4 +41,4 @@ def print_table(
         table.add_column(name.upper(), no_wrap=number < whole, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(file=out, highlight=False, markup=False).print(table)
+    console(out).print(table)

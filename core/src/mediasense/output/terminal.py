@@ -6,12 +6,46 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Literal, TextIO
 
 from mediasense.errors import MediasenseError, one_line
+from mediasense.output.colour import allows_colour
+
+Level = Literal["quiet", "normal", "verbose"]
+"""How much is said on stderr: errors alone; notes and warnings too; each step too."""
 
 _STDOUT, _STDERR = 1, 2
 _kept_apart: list[TextIO] = []
+_level: list[Level] = ["normal"]
+
+_SAID_ANYWAY = ("error", "failed", "trace")
+"""What went wrong, and what was asked for by an option of its own."""
+_STYLES = {
+    "error": "1;31",
+    "failed": "31",
+    "warning": "33",
+    "note": "2",
+    "step": "2",
+    "trace": "2",
+}
+"""How the first word of a line looks, as SGR (ECMA-48, 8.3.117): red, yellow, dim."""
+
+
+def level() -> Level:
+    """How much is said on stderr."""
+    return _level[0]
+
+
+def choose_level(level: Level) -> None:
+    """Choose how much is said on stderr; the command line does, for its process."""
+    _level[0] = level
+
+
+def is_said(kind: str) -> bool:
+    """Whether a line of this kind is said at the chosen level."""
+    if kind in _SAID_ANYWAY:
+        return True
+    return level() == "verbose" if kind == "step" else level() != "quiet"
 
 
 def answers() -> TextIO:
@@ -67,12 +101,32 @@ def _put_back(kept: TextIO) -> None:
 
 
 def say(kind: str, text: str) -> None:
-    """Write a note, a warning or an error on stderr: one printable line, whoever wrote it."""
+    """Write a note, a warning or an error on stderr: one printable line, whoever wrote it.
+
+    What is said depends on the chosen level; see :func:`is_said`. On a terminal its first word is
+    coloured.
+    """
+    if not is_said(kind):
+        return
     stream = sys.stderr
-    line = one_line(f"{kind}: {text}", limit=2000)
     encoding = stream.encoding or "utf-8"
-    stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+    line = said(kind, text).encode(encoding, "replace").decode(encoding)
+    if allows_colour(stream):
+        line = styled(line)
+    stream.write(line + "\n")
     stream.flush()
+
+
+def said(kind: str, text: str) -> str:
+    """What is said, as one printable line without colour."""
+    return one_line(f"{kind}: {text}", limit=2000)
+
+
+def styled(line: str) -> str:
+    """A line of :func:`said` with its first word in colour, for a terminal that shows it."""
+    kind, mark, rest = line.partition(":")
+    style = _STYLES.get(kind)
+    return line if style is None else f"\x1b[{style}m{kind}{mark}\x1b[0m{rest}"
 
 
 def write(stream: TextIO, text: str) -> None:
@@ -84,8 +138,26 @@ def write(stream: TextIO, text: str) -> None:
     Raises:
         MediasenseError: It cannot be written: the disk is full.
     """
-    if stream.isatty():
-        text = "".join(c for c in text if c.isprintable() or c in "\n\t")
+    put(stream, printable(text) if stream.isatty() else text)
+
+
+def printable(text: str) -> str:
+    """A text without what could move the cursor of a terminal; any kind of space becomes one."""
+    return "".join(_shown(c) for c in text)
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    return " " if character > "\x9f" and character.isspace() else ""
+
+
+def put(stream: TextIO, text: str) -> None:
+    """Write text as it is, also what moves the cursor; otherwise as :func:`write`.
+
+    Raises:
+        MediasenseError: It cannot be written.
+    """
     encoding = stream.encoding or "utf-8"
     try:
         stream.write(text.encode(encoding, "replace").decode(encoding))

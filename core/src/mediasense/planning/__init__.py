@@ -32,6 +32,7 @@ from mediasense.planning.options import (
     require_numbers,
     require_one_kind,
     require_options,
+    require_reasoning,
     require_times,
 )
 from mediasense.planning.plans import Plan
@@ -108,6 +109,7 @@ def make_plan(
     require_numbers(question)
     require_times(question, media[0])
     plan = _planner(media[0].modality)(media, question, provider, listener)
+    require_reasoning(plan, question)
     require_options(plan, question, provider, media[0])
     if media[0].modality != "image":
         plan = _told(plan, media[0], question)

@@ -13,7 +13,7 @@ from mediasense.planning.limits import (
     least,
     require_scheme,
 )
-from mediasense.planning.options import call
+from mediasense.planning.options import call, prompt_to
 from mediasense.planning.plans import ImageWork, Plan
 from mediasense.providers import ImageLimits, Provider
 from mediasense.steps import LeftOut
@@ -40,7 +40,7 @@ def plan_images(
     if limits is None:
         raise cannot(provider, question, "take images")
     described = _DESCRIBE_ALL if len(media) > 1 else _DESCRIBE
-    prompt = question.prompt or (described if limits.answers else None)
+    prompt = prompt_to(limits, question, "image", described)
     asking = call("image", limits, question, provider, prompt)
     joined = joining(question, provider, prompt) if limits.answers else None
     several = joined is not None or not limits.answers

@@ -102,7 +102,7 @@ def cannot(provider: Provider, question: Question, what: str) -> UnsupportedModa
 def joining(question: Question, provider: Provider, prompt: str | None) -> Call | None:
     """The call that makes one answer of several, where the provider has one."""
     written = provider.limits_for(question.model).text
-    if written is None or not follows_schema(written, question):
+    if written is None:
         return None
     return call("text", written, question, provider, prompt)
 
@@ -116,11 +116,6 @@ def copied_bytes(video: Media, seconds: float) -> int:
     """How large so many seconds of a recording are, about, when they are copied into an MP4."""
     share = seconds / video.seconds if video.seconds else 1.0
     return math.ceil((video.size or 0) * share * 1.05) + 100_000
-
-
-def follows_schema(limits: Limits, question: Question) -> bool:
-    """Whether an answer follows the schema that is asked for, if one is."""
-    return question.json_schema is None or "json_schema" in limits.options
 
 
 def span(media: Media, question: Question) -> float | None:

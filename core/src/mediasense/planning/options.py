@@ -6,9 +6,10 @@ import math
 from typing import get_args
 
 from mediasense.errors import UnsupportedModality, UsageError
-from mediasense.names import CacheUse, Modality, Option, Resolution, Subtitles
+from mediasense.names import CacheUse, MediaModality, Modality, Option, Resolution, Subtitles
 from mediasense.planning.plans import Call, ClipWork, FrameWork, Plan, SoundWork
-from mediasense.providers import AudioLimits, Limits, Provider
+from mediasense.providers import AudioLimits, ImageLimits, Limits, Provider, VideoLimits
+from mediasense.schemas.references import is_object
 from mediasense.types import Media, Question
 
 MAX_FRAMES = 1000
@@ -45,9 +46,54 @@ def call(
     )
 
 
+def prompt_to(
+    limits: ImageLimits | VideoLimits,
+    question: Question,
+    modality: MediaModality,
+    described: str,
+) -> str | None:
+    """What a provider is asked about pictures.
+
+    One that only reads what is there is not told what a task says; what a user adds to it is, so
+    that the provider can say that it did not heed it.
+    """
+    if limits.answers:
+        return question.prompt or described
+    task = question.task
+    unheeded = task is None or isinstance(task, str) or question.prompt != task.prompt_for(modality)
+    return question.prompt if unheeded else None
+
+
+def require_reasoning(plan: Plan, question: Question) -> None:
+    """Refuse to take what is read for the answer to a task that asks for more.
+
+    Raises:
+        UnsupportedModality: The provider only reads what is there.
+    """
+    task, asked = question.task, plan.asking
+    if task is None or isinstance(task, str) or task.reads or asked is None:
+        return
+    if isinstance(asked.limits, ImageLimits | VideoLimits) and not asked.limits.answers:
+        raise UnsupportedModality(
+            f"{asked.provider.name} reads what is there and does not reason, "
+            f"as the task {task.name} needs"
+        )
+
+
 def honoured(options: tuple[Option, ...], question: Question) -> tuple[Option, ...]:
-    """The options that a question sets and that are among ``options``."""
-    return tuple(option for option in _given(question) if option in options)
+    """The options that a question sets and that are among ``options``.
+
+    A schema that services do not enforce is none of them; the answer is asked for in its form.
+    """
+    given = tuple(option for option in _given(question) if option in options)
+    if question.json_schema is None or is_object(question.json_schema):
+        return given
+    return tuple(option for option in given if option != "json_schema")
+
+
+def asks_for_json(call: Call, question: Question) -> bool:
+    """Whether an answer to the call is to be JSON, and nobody but the prompt says so."""
+    return question.json_schema is not None and "json_schema" not in call.options
 
 
 def _given(question: Question) -> tuple[Option, ...]:
@@ -75,7 +121,9 @@ def require_options(plan: Plan, question: Question, provider: Provider, media: M
     calls = [part for part in plan.calls if part is not plan.joining]
     carried = {option for part in calls for option in part.options} | _done_here(plan)
     for option in _given(question):
-        if option not in carried:
+        if option == "json_schema":
+            _require_answer(plan, provider)
+        elif option not in carried:
             raise _not_honoured(option, plan, question, provider, media)
     _refuse_options_of_others(plan, question, media)
     hear = plan.listening.call if plan.listening else None
@@ -107,6 +155,20 @@ def _not_honoured(
         f"{who.name} does not honour {_flag(option)} for {what}{model}",
         hint="leave it out, or use another --provider",
     )
+
+
+def _require_answer(plan: Plan, provider: Provider) -> None:
+    """Refuse a schema where nobody answers: what is read or heard has no form but its own."""
+    asking = plan.asking
+    reads = asking is None or (
+        isinstance(asking.limits, ImageLimits | VideoLimits) and not asking.limits.answers
+    )
+    if reads:
+        who = asking.provider if asking is not None else provider
+        raise UnsupportedModality(
+            f"{who.name} does not answer questions, so --schema cannot be kept to",
+            hint="leave it out, or use another --provider",
+        )
 
 
 def _require_model(model: str, own: list[Call], plan: Plan) -> None:

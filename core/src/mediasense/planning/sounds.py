@@ -27,6 +27,7 @@ from mediasense.providers import AudioLimits, Provider, VideoLimits
 from mediasense.steps import LeftOut
 from mediasense.types import Media, Question
 
+_DESCRIBE = "Describe what is heard in this recording, and what is said in it."
 HEAR = "Write down word for word what is said in this recording."
 
 _OF_LISTENING: tuple[Option, ...] = ("language", "start_end")
@@ -86,11 +87,19 @@ def hearer(question: Question, provider: Provider, listener: Provider | None) ->
         provider: Who is asked.
         listener: Who is named to write down the sound, if anybody is.
     """
-    own = Hearer(provider=provider, model=question.model, answers=question.prompt is not None)
+    answers = prompt_of(question) is not None
+    own = Hearer(provider=provider, model=question.model, answers=answers)
     asked = own.limits
-    if listener is None and (question.prompt is None or (asked is not None and asked.answers)):
+    if listener is None and (not answers or (asked is not None and asked.answers)):
         return own
     return Hearer(provider=listener or provider, model=question.audio_model, answers=False)
+
+
+def prompt_of(question: Question) -> str | None:
+    """What is asked about a sound; ``None`` has it written down, which no schema gives a form."""
+    if question.prompt is None and question.json_schema is not None:
+        return _DESCRIBE
+    return question.prompt
 
 
 def plan_sound(
@@ -98,6 +107,7 @@ def plan_sound(
 ) -> Plan:
     """Decide how a sound reaches a provider; see :func:`mediasense.planning.make_plan`."""
     sound, who = media[0], hearer(question, provider, listener)
+    question = replace(question, prompt=prompt_of(question))
     if question.prompt is None:
         return _transcript(sound, question, who)
     if who.answers:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mediasense.names import Action, Channel
 from mediasense.planning.limits import copied_bytes, least, span
+from mediasense.planning.options import asks_for_json
 from mediasense.planning.plans import (
     Call,
     ClipWork,
@@ -59,6 +60,13 @@ def clips_words(work: ClipWork) -> str:
     if not work.encode:
         return "the video as MP4, nothing encoded anew"
     return f"the video as MP4, up to {work.max_side} pixels, {work.fps:g} pictures a second"
+
+
+def form_words(call: Call, question: Question) -> str:
+    """What is told of an answer in JSON that no service enforces."""
+    if not asks_for_json(call, question):
+        return ""
+    return "; JSON is asked for, and not enforced by the service"
 
 
 def asked_words(call: Call, *, heard: bool) -> str:
@@ -150,6 +158,8 @@ class _Teller:
     def _asking(self, call: Call) -> Step:
         work = self._plan.sends
         words = asked_words(call, heard=self._plan.listening is not None)
+        if self._plan.joining is None or _calls(work) == 1:  # else what is joined are notes
+            words += form_words(call, self._question)
         step = replace(
             self._call("ask", words, call, calls=_calls(work)),
             channels=channels_of(call, self._media[0]),
@@ -162,7 +172,8 @@ class _Teller:
 
     def _joining(self, call: Call) -> Step:
         parts = _calls(self._plan.sends)
-        step = self._call("join", f"up to {parts} answers to one", call, calls=1)
+        words = f"up to {parts} answers to one{form_words(call, self._question)}"
+        step = self._call("join", words, call, calls=1)
         step = replace(step, start=None, end=None)
         return self._priced(step, call, parts * _ANSWER_TOKENS + self._tokens_of_prompt(call))
 
@@ -282,7 +293,10 @@ class _Teller:
         return None if not known or self._seconds is None else round(known * self._seconds)
 
     def _tokens_of_prompt(self, call: Call) -> int:
-        return -(-len(call.prompt or "") // _LETTERS_PER_TOKEN)
+        letters = len(call.prompt or "")
+        if call in (self._plan.asking, self._plan.joining):
+            letters += len(self._question.json_schema or "")
+        return -(-letters // _LETTERS_PER_TOKEN)
 
 
 def _calls(work: Sending | None) -> int:

@@ -22,7 +22,7 @@ from mediasense.planning.limits import (
     span,
     too_large,
 )
-from mediasense.planning.options import call
+from mediasense.planning.options import call, prompt_to
 from mediasense.planning.plans import ClipWork, Plan, WholeFile
 from mediasense.planning.sounds import listen
 from mediasense.planning.subtitles import reading
@@ -187,7 +187,7 @@ def _as_video(
     provider: Provider,
     limits: VideoLimits,
 ) -> Plan:
-    prompt = question.prompt or (_DESCRIBE if limits.answers else None)
+    prompt = prompt_to(limits, question, "video", _DESCRIBE)
     asking = call("video", limits, question, provider, prompt)
     plan = Plan(strategy="native", sends=sends, listening=None, asking=asking)
     if isinstance(sends, WholeFile):

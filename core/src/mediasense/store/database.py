@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediasense.errors import StoreError, one_line
-from mediasense.store.forks import mind_forks
-from mediasense.store.private import (
+from mediasense.private import (
     BESIDE,
     PATIENCE,
     alone_in,
@@ -26,6 +25,7 @@ from mediasense.store.private import (
     make_file,
     make_folder,
 )
+from mediasense.store.forks import mind_forks
 
 if TYPE_CHECKING:
     import sqlite3

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mediasense.errors import StoreError, UsageError
-from mediasense.store.private import make_folder
+from mediasense.private import make_folder
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FAR = 1 << 30

@@ -34,7 +34,7 @@ class Entry:
         sources: What it was about, by the names that people know.
         modality: Of what kind that is.
         prompt: What was asked; ``None`` for what is asked by default.
-        text: The answer; ``""`` for a failure.
+        text: The answer; for a failure, what came of it before it was cut short.
         provider, model: Who answered.
         strategy: How the media were presented.
         envelope: The whole answer as JSON text; ``""`` for a failure.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from mediasense.config import KEYS_VARIABLE
 from mediasense.providers import Provider
 
 _OTHERS = ("MEDIASENSE_", "OPENAI_", "GOOGLE_", "GEMINI_", "ANTHROPIC_", "AZURE_", "AWS_")
@@ -20,6 +21,7 @@ def only(given: Mapping[str, str], providers: tuple[Provider, ...]) -> Iterator[
     for name in before:
         if name in own or name.startswith(_OTHERS) or name.lower() in _PROXIES:
             del os.environ[name]
+    os.environ[KEYS_VARIABLE] = "off"  # nor a key that somebody saved
     os.environ.update(given)
     try:
         yield

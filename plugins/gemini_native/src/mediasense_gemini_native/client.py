@@ -7,8 +7,8 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -77,7 +77,8 @@ def answer(request: TextRequest, on_text: OnText | None) -> Answer:
         with stored(client, connection, request) as file:
             message = contents(request, extra, file)
             chunks = _chunks(client, connection, request, message, streamed=on_text is not None)
-            found = read(chunks, request, on_text)
+            with closing(chunks):
+                found = read(chunks, request, on_text)
     if file is not None and file.left_behind:
         name = connection.provider
         kept = f"The uploaded file could not be deleted; {name} keeps it for 48 hours."
@@ -92,7 +93,7 @@ def _chunks(
     message: types.Content,
     *,
     streamed: bool,
-) -> Iterator[types.GenerateContentResponse]:
+) -> Generator[types.GenerateContentResponse]:
     """The reply, in one piece or as it arrives."""
     model, options = request.model or "", config(request)
     with translated(connection, model):

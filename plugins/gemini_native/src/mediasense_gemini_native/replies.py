@@ -14,6 +14,7 @@ from mediasense import (
     ProviderError,
     TextRequest,
     Usage,
+    note_usage,
     one_line,
 )
 
@@ -56,7 +57,10 @@ class _Reply:
     def add(self, chunk: types.GenerateContentResponse) -> str:
         """Take a chunk in, and return its text."""
         self.model = chunk.model_version or self.model
-        self.usage = chunk.usage_metadata or self.usage
+        if chunk.usage_metadata is not None:
+            self.usage = chunk.usage_metadata
+            if (usage := _usage(self.usage)) is not None:
+                note_usage(usage)
         if (feedback := chunk.prompt_feedback) and feedback.block_reason:
             said = feedback.block_reason_message
             self.blocked = feedback.block_reason.value + (f": {said}" if said else "")

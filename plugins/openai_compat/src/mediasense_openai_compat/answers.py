@@ -24,6 +24,7 @@ from mediasense import (
     Usage,
     error_for_status,
     error_text,
+    note_usage,
     one_line,
 )
 
@@ -98,7 +99,9 @@ class Reply:
         self.model = _str(reply.get("model")) or self.model
         self._finish_reason = _str(choice.get("finish_reason")) or self._finish_reason
         reported = reply.get("usage") or choice.get("usage")
-        self._usage = read_usage(reported) or self._usage
+        if (usage := read_usage(reported)) is not None:
+            self._usage = usage
+            note_usage(usage)
         if (cost := read_cost(reported, self.connection.provider)) is not None:
             self._cost = cost
         self._refusal.append(_str(message.get("refusal")))

@@ -49,6 +49,10 @@ from mediasense_openai_compat.transport import DirectClient
 
 _Chunks = Generator[object, None, None]
 
+_STREAM_OPTIONS = "stream_options"
+_REFUSED = (400, 422)
+"""What servers answer that do not take a field."""
+
 
 def chat(request: TextRequest, on_text: OnText | None) -> Answer:
     """Ask a question, with any media in it, through ``/chat/completions``.
@@ -115,6 +119,7 @@ class _Client(openai.OpenAI):
         )
         # Whole, so that it is not put together, and taken apart, for each request anew.
         self.chat_url = f"{base_url}/chat/completions"
+        self.refuses_stream_options = False
         self.first_model: str | None = None
         self.first_model_lock = threading.Lock()
 
@@ -205,9 +210,35 @@ class _Service:
         return reply.answer(streamed=False, warnings=self._warnings())
 
     def stream(self, payload: Mapping[str, object], on_text: OnText) -> Answer:
-        """The answer to a chat message, piece by piece."""
+        """The answer to a chat message, piece by piece; at once where the service does not stream.
+
+        A server of which nobody knows whether it takes ``stream_options`` is asked without them
+        when it refuses the request, and from then on.
+        """
+        stream = self._streaming(payload)
+        reply, warnings, streamed = self._reply(), self._warnings(), not _is_json(stream)
+        with closing(self._chunks(stream) if streamed else self._whole(stream)) as chunks:
+            for chunk in chunks:
+                if piece := reply.add(chunk):
+                    on_text(piece)
+        return reply.answer(streamed=streamed, warnings=warnings)
+
+    def _streaming(self, payload: Mapping[str, object]) -> openai.Stream[object]:
+        plain = {name: value for name, value in payload.items() if name != _STREAM_OPTIONS}
+        if self.client.refuses_stream_options:
+            return self._opened(plain)
+        try:
+            return self._opened(payload)
+        except RequestRejected as error:
+            if not self.preset.tries_stream_options or error.status not in _REFUSED:
+                raise
+        stream = self._opened(plain)
+        self.client.refuses_stream_options = True
+        return stream
+
+    def _opened(self, payload: Mapping[str, object]) -> openai.Stream[object]:
         with self._named_errors():
-            stream = self.client.post(
+            return self.client.post(
                 self.client.chat_url,
                 cast_to=object,
                 content=json_body(payload).content(),
@@ -215,14 +246,6 @@ class _Service:
                 stream=True,
                 stream_cls=openai.Stream[object],
             )
-        reply, warnings, streamed = self._reply(), self._warnings(), not _is_json(stream)
-        if not streamed:
-            warnings += (f"{self.connection.provider} did not stream: the answer came at once",)
-        with closing(self._chunks(stream) if streamed else self._whole(stream)) as chunks:
-            for chunk in chunks:
-                if piece := reply.add(chunk):
-                    on_text(piece)
-        return reply.answer(streamed=streamed, warnings=warnings)
 
     def transcribe(self, fields: Mapping[str, str], request: AudioRequest) -> Answer:
         """The transcript of a sound, whose file is read while it is sent."""

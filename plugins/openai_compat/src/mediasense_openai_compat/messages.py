@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from mediasense import AudioRequest, Base64, ImageRequest, Media, TextRequest, VideoRequest
 from mediasense_openai_compat.presets import Preset
+from mediasense_openai_compat.schemas import strict_version
 
 Part = dict[str, object]
 
@@ -101,22 +102,8 @@ def _url(media: Media) -> str | Base64:
 
 
 def _response_format(schema: object, preset: Preset) -> Part:
-    described: Part = {"name": "answer", "schema": schema}
-    if preset.strict_schemas and _is_closed(schema):
+    strict = strict_version(schema) if preset.strict_schemas else None
+    described: Part = {"name": "answer", "schema": schema if strict is None else strict}
+    if strict is not None:
         described["strict"] = True
     return {"type": "json_schema", "json_schema": described}
-
-
-def _is_closed(schema: object) -> bool:
-    """Whether every object in a schema names all it may hold, which strict decoding demands."""
-    if isinstance(schema, list):
-        return all(_is_closed(item) for item in schema)
-    if not isinstance(schema, dict):
-        return True
-    if schema.get("type") == "object" or "properties" in schema:
-        properties, required = schema.get("properties"), schema.get("required")
-        if not isinstance(properties, dict) or not isinstance(required, list):
-            return False
-        if schema.get("additionalProperties") is not False or list(properties) != required:
-            return False
-    return all(_is_closed(value) for value in schema.values())

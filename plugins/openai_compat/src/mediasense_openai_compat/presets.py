@@ -31,6 +31,7 @@ class Preset:
         base_path: Added to a base URL that names only a host.
         max_tokens_field: The field that limits the length of an answer.
         stream_options: Whether ``stream_options`` may be sent, to be told the usage.
+        tries_stream_options: Whether that is not known: a server that refuses it is asked without.
         streams_schemas: Whether an answer that follows a JSON Schema can be streamed.
         strict_schemas: Whether a schema is enforced only when ``strict`` is asked for.
         requires_parameters: Whether a router must be told to pick only models that follow schemas.
@@ -46,6 +47,7 @@ class Preset:
     base_path: str = ""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_options: bool = True
+    tries_stream_options: bool = False
     streams_schemas: bool = True
     strict_schemas: bool = False
     requires_parameters: bool = False
@@ -628,7 +630,7 @@ _ROWS = (
             ),
             text=_PLAIN_TEXT,
         ),
-        stream_options=False,
+        tries_stream_options=True,
         unverified=("everything else",),
     ),
 )

@@ -17,10 +17,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import httpx2
+
+from mediasense import interruptible
 
 _BLOCK = 64 * 1024
 
@@ -125,6 +127,7 @@ class DirectTransport(httpx2.BaseTransport):
         connection = idle.take() or self._connected(idle.origin, timeouts.get("connect"))
         try:
             _send(connection, request, timeouts.get("write"))
+            sock = connection.sock
             answer = _receive(connection, timeouts.get("read"))
         except BaseException:
             connection.close()
@@ -132,7 +135,7 @@ class DirectTransport(httpx2.BaseTransport):
         return httpx2.Response(
             answer.status,
             headers=[(n.encode("latin-1"), v.encode("latin-1")) for n, v in answer.getheaders()],
-            stream=_Content(answer, connection, idle),
+            stream=_Content(answer, connection, sock, idle),
         )
 
     def close(self) -> None:
@@ -230,9 +233,11 @@ class _Content(httpx2.SyncByteStream):
         self,
         answer: http.client.HTTPResponse,
         connection: http.client.HTTPConnection,
+        sock: socket.socket,
         idle: _Idle,
     ) -> None:
         self._answer = answer
+        self._wake = partial(sock.shutdown, socket.SHUT_RDWR)
         self._connection: http.client.HTTPConnection | None = connection
         self._idle = idle
         self._whole = False
@@ -241,7 +246,7 @@ class _Content(httpx2.SyncByteStream):
         # Counted here: until Python 3.12 `read1` does not, and waits for more than there is.
         left, taken = self._answer.length, 0
         while left != 0:
-            with _named(httpx2.ReadTimeout, httpx2.ReadError):
+            with interruptible(self._wake), _named(httpx2.ReadTimeout, httpx2.ReadError):
                 block = self._answer.read1(_BLOCK if left is None else min(left, _BLOCK))
             if not block:
                 break
@@ -326,7 +331,8 @@ class _Answer(http.client.HTTPResponse):
 def _receive(
     connection: http.client.HTTPConnection, timeout: float | None
 ) -> http.client.HTTPResponse:
-    with _named(httpx2.ReadTimeout, httpx2.ReadError):
+    wake = partial(connection.sock.shutdown, socket.SHUT_RDWR)
+    with interruptible(wake), _named(httpx2.ReadTimeout, httpx2.ReadError):
         _wait_at_most(connection, timeout)
         connection.response_class = _Answer
         return connection.getresponse()

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from mediasense import CorruptMedia, PluginError, RequestRejected, one_line
+from mediasense import PCM_RATE, Media, PluginError, RequestRejected, one_line, read_pcm
 from mediasense_whisper_local import models
 from mediasense_whisper_local.provider import NAME
 
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-RATE = 16_000
-"""Samples a second that Whisper hears."""
+RATE = PCM_RATE
+"""Samples a second that Whisper hears: 16,000 (Radford et al. 2022, section 2.2)."""
 
 DEVICE_VARIABLE = "MEDIASENSE_WHISPER_DEVICE"
 """Where a model runs: ``cpu`` or ``cuda``. Not found out: many machines have a graphics card and
@@ -42,7 +41,7 @@ _NAMED_OTHERWISE = {"jv": "jw", "nb": "no"}
 """Languages that Whisper knows by another name than ISO 639-1."""
 
 _lock = threading.Lock()
-_ears: OrderedDict[tuple[Path, str], Ear] = OrderedDict()
+_ears: OrderedDict[tuple[str, str], Ear] = OrderedDict()
 _loading: dict[tuple[str, str], threading.Lock] = {}
 _KEPT_MODELS = 2
 
@@ -73,10 +72,11 @@ def ear_for(name: str) -> Ear:
     with _lock:
         own = _loading.setdefault((name, device), threading.Lock())
     with own:  # not all: who has a model does not wait for another one to be fetched
-        key = models.folder_of(name).resolve(), device
+        folder = models.folder_of(name).resolve()
+        key = models.stamp(folder), device
         with _lock:
             ear = _ears.get(key)
-        ear = ear or Ear(key[0], name, device)
+        ear = ear or Ear(folder, name, device)
     with _lock:
         _ears[key] = ear
         _ears.move_to_end(key)
@@ -147,22 +147,22 @@ class Ear:
         )
 
 
-def decode(file: BinaryIO) -> Samples:
-    """The sound in a file: its first track, in mono.
+def samples_of(sound: Media, *, max_seconds: float | None) -> Samples:
+    """The samples of a sound, -1 to 1; the core decodes it, in a process that may crash.
+
+    Args:
+        sound: A file, or its bytes.
+        max_seconds: No more is taken.
 
     Raises:
-        CorruptMedia: There is none that can be decoded.
+        MediaError: There is nothing that can be decoded.
     """
-    import av
+    import numpy as np
 
-    # Without its name, which FFmpeg would read: it takes "12:30.mp3" for a protocol.
-    nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
-    try:
-        samples: Samples = models.library().decode_audio(nameless, sampling_rate=RATE)
-    except (av.FFmpegError, OSError, ValueError, IndexError, TypeError) as error:
-        said = one_line(f"{type(error).__name__}: {error}")
-        raise CorruptMedia(f"the sound cannot be decoded: {said}", hint="check the file") from error
-    return samples
+    pcm = bytearray()
+    for block in read_pcm(sound, max_seconds=max_seconds):
+        pcm += block
+    return np.frombuffer(pcm, np.int16).astype(np.float32) / np.float32(1 << 15)
 
 
 def _broken(what: str, error: Exception) -> PluginError:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from mediasense import Answer, AudioRequest, OnText, Segment, Usage, Word
-from mediasense_whisper_local.ear import RATE, decode, ear_for
+from mediasense_whisper_local.ear import RATE, ear_for, samples_of
 from mediasense_whisper_local.provider import MODEL
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ def hear(request: AudioRequest, on_text: OnText | None) -> Answer:
         on_text: Called with the text of each segment as soon as it is heard.
 
     Raises:
-        CorruptMedia: The sound cannot be decoded.
+        MediaError: The sound cannot be decoded.
         ProviderError: There is no such model, or it cannot be fetched.
     """
     name = request.model or MODEL
     ear = ear_for(name)
-    with request.audio.open() as file:
-        samples = decode(file)
+    limits = request.provider.audio
+    samples = samples_of(request.audio, max_seconds=limits.max_seconds if limits else None)
     seconds = len(samples) / RATE
     text = _Text(on_text)
     segments: list[Segment] = []

@@ -28,6 +28,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
 _NEEDED = ("config.json", "model.bin", "tokenizer.json")
 """Without ``tokenizer.json`` faster-whisper would fetch one, whoever forbids it."""
 
+_MOST_FILES = 100
+"""Of a folder that are looked at; a model has about six."""
+
 _ELSEWHERE = "fetch it where there is a network, and type --model /path/to/its/folder"
 _log = logging.getLogger(__name__)
 
@@ -119,13 +122,22 @@ def state() -> str:
     """What the user's folder of models holds, as far as it tells one model from another."""
     found = []
     for name in _own_names():
-        model = (_own(name) or Path(name)) / "model.bin"
+        folder = _own(name)
+        if folder is not None:
+            found.append(stamp(folder.resolve()))
+    return "; ".join(found)
+
+
+def stamp(folder: Path) -> str:
+    """What a folder holds, as far as it tells one model from another: each file's size and age."""
+    found = [str(folder)]
+    for path in sorted(folder.iterdir())[:_MOST_FILES]:
         try:
-            about = model.stat()
+            about = path.stat()
         except OSError:
             continue
-        found.append(f"{model.resolve()} {about.st_size} {about.st_mtime_ns}")
-    return "; ".join(found)
+        found.append(f"{path.name} {about.st_size} {about.st_mtime_ns}")
+    return ", ".join(found)
 
 
 def _is_whole(folder: Path) -> bool:

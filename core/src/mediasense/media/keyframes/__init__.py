@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from mediasense.media.recordings import open_recording
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-__all__ = ["FrameReason", "KeyFrame", "KeyFrames", "choose_key_frames"]
+__all__ = ["FrameReason", "KeyFrame", "KeyFrames", "choose_key_frames", "frames_at"]
 
 _COVERAGE_SECONDS = 30.0
 _READING = 0.1  # of the progress
@@ -135,6 +135,47 @@ def choose_key_frames(
         return watching.changes(most, blocks)
 
 
+def frames_at(
+    source: Path,
+    folder: Path,
+    *,
+    moments: tuple[float, ...],
+    max_width: int = 1920,
+    max_height: int = 1920,
+    max_bytes: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> KeyFrames:
+    """Give what a recording shows at given moments.
+
+    Args:
+        source: The recording.
+        folder: Where the pictures go; it exists.
+        moments: Seconds from the start of the recording, in order; one at least.
+        max_width: As for :func:`choose_key_frames`.
+        max_height: As there.
+        max_bytes: As there.
+        on_progress: As there.
+
+    Returns:
+        One picture for each moment; of moments that show the same picture, for the first of them.
+        Of a damaged recording, what can be decoded.
+
+    Raises:
+        UsageError: There is no moment, or a limit is not above 0.
+        UnsupportedMedia, CorruptMedia, MediaTooLarge: As for :func:`choose_key_frames`.
+    """
+    _require_sense(len(moments), None, moments[0] if moments else None, None, max_width, max_height)
+    size = StillSize(width=max_width, height=max_height, max_bytes=max_bytes)
+    report = on_progress or _ignore
+    with open_recording(source, str(source)) as container:
+        packets = read_packets(container, picture_track(container), lambda: report(0.0))
+    if not len(packets.times):
+        raise nothing_decodes(packets.damage)
+    part = _Part.of(packets, moments[0], moments[-1])
+    with open_recording(source, str(source)) as container, still_writer(folder, size) as writer:
+        return _Watching(container, packets, part, writer, report).at(moments)
+
+
 def _ignore(_: float) -> None:
     pass
 
@@ -192,13 +233,21 @@ class _Watching:
     def regularly(self, every: float, most: int) -> KeyFrames:
         """One picture each so many seconds."""
         moments = evenly(self._part.start, self._part.end, every, most)
-        groups = wants_at(self._packets, moments)
-        written = [(look.want.time, self._write(look)) for look in self._watcher.looks(groups)]
-        frames = [_key_frame(time, "asked", still.result()) for time, still in written]
+        frames = self._asked(moments)
         worthwhile = len(frames)
         if len(moments) == most:
             worthwhile = max(worthwhile, self._shown_regularly(every))
         return self._result(frames, worthwhile, "at regular times")
+
+    def at(self, moments: Sequence[float]) -> KeyFrames:
+        """One picture for each moment."""
+        frames = self._asked(moments)
+        return self._result(frames, len(frames), "at given times")
+
+    def _asked(self, moments: Sequence[float]) -> list[KeyFrame]:
+        groups = wants_at(self._packets, moments)
+        written = [(look.want.time, self._write(look)) for look in self._watcher.looks(groups)]
+        return [_key_frame(time, "asked", still.result()) for time, still in written]
 
     def _shown_regularly(self, every: float) -> int:
         """How many pictures are on screen at one of the regular times, however many those are."""

@@ -18,6 +18,9 @@ from mediasense import (
 def ask(request: ImageRequest) -> Answer:
     """Answer a question about images.
 
+    A service that sends its answer in pieces is read with ``mediasense.stream_lines``: declare
+    ``streaming`` in the limits, take ``on_text`` in the hook, and call it with each piece.
+
     Raises:
         ProviderError: The service failed or refused.
     """
