@@ -9,7 +9,7 @@ import pytest
 
 from mediasense import Question
 from mediasense.envelope import to_plain
-from mediasense.reports.index import BatchReport, write_batch
+from mediasense.reports.batch import BatchReport, write_batch
 
 ITEMS = {"b2.mp4": 0.5, "b10.mp4": None, "a1.mp4": 0.25}
 
@@ -95,10 +95,10 @@ def test_it_can_be_read_without_a_script_and_on_a_phone(visit, make_index):
 
 
 def test_thousands_of_rows_are_searched_at_once(visit, make_index, monkeypatch):
-    from mediasense.reports import index
+    from mediasense.reports import batch
 
     # Only the list matters here.
-    monkeypatch.setattr(index, "_write_item", lambda *_: None)
+    monkeypatch.setattr(batch, "_write_item", lambda *_: None)
     tab = visit(make_index({f"clip-{number}.mp4": number / 100 for number in range(1500)}))
     tab.page.get_by_role("searchbox").fill("clip-1499.mp4")
     assert names(tab) == ["clip-1499.mp4"]

@@ -130,7 +130,7 @@ def test_a_page_that_was_broken_into_still_runs_nothing(visit, tmp_path, make_an
         "<img src='https://evil.example/x.png'>"
         "<style>body { display: none }</style>"
     )
-    page.write_text(page.read_text().replace("<main>", f"<main>{attack}"))
+    page.write_text(page.read_text().replace("</main>", f"{attack}</main>"))
     tab = visit(page)
     tab.page.wait_for_timeout(100)
     assert "taken" not in tab.page.title()
@@ -140,7 +140,7 @@ def test_a_page_that_was_broken_into_still_runs_nothing(visit, tmp_path, make_an
 
 def test_no_row_of_a_batch_runs_anything(visit, tmp_path, make_analysis):
     from mediasense.envelope import to_plain
-    from mediasense.reports.index import BatchReport, write_batch
+    from mediasense.reports.batch import BatchReport, write_batch
 
     results = tmp_path / "results.jsonl"
     with results.open("w") as file:

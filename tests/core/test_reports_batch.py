@@ -11,7 +11,8 @@ import pytest
 from mediasense.batches.records import result_of_line
 from mediasense.errors import StoreError, UsageError
 from mediasense.reports import index
-from mediasense.reports.index import BatchReport, page_name, write_batch
+from mediasense.reports.batch import BatchReport, write_batch
+from mediasense.reports.items import page_name
 from mediasense.types import Question
 
 

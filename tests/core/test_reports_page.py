@@ -336,6 +336,12 @@ def test_a_page_without_anything_is_still_a_page():
     assert "The answer is empty." in page(bare)
 
 
+def test_a_transcript_alone_can_be_skipped_to():
+    shown = page(analysis(strategy="transcript"))
+    assert 'href="#content"' in shown
+    assert '<main id="content">' in shown
+
+
 def test_every_id_is_there_once_and_every_fragment_leads_somewhere(tmp_path, make_video):
     clip = make_video(tmp_path / "clip.mp4", seconds=3.0)
     shown = page(analysis("At 0:01 it starts."), clip, question=Question(prompt="when?"))

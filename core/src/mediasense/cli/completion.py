@@ -57,6 +57,8 @@ def _join_words() -> str:
         What stands already before the part that bash completes; it wants that part alone.
     """
     words = os.environ["COMP_WORDS"].split("\n")
+    if len(words) == 1:  # they are joined by something else
+        return ""
     at = int(os.environ["COMP_CWORD"])
     joined: list[str] = []
     for number, word in enumerate(words[: at + 1]):

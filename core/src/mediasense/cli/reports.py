@@ -91,7 +91,7 @@ class BatchPages:
         """
         if not self.results.is_file():
             return  # it ended before there was any
-        from mediasense.reports.index import BatchReport, write_batch
+        from mediasense.reports.batch import BatchReport, write_batch
 
         made_of = BatchReport(
             folder=self.folder,

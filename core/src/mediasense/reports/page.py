@@ -93,7 +93,7 @@ def page_of(subject: Subject, place: Place, on_progress: OnProgress | None = Non
         header(names, chips(analysis), place.index),
         tag(
             "main",
-            None,
+            {"id": "content"},
             asked(question, _modality(analysis)) if question else NOTHING,
             *(reversed(told) if analysis.lines else told),
             warnings_section(analysis, sources),
@@ -155,7 +155,7 @@ def header(title: str, below: Html, index: str = "") -> Html:
     return tag(
         "header",
         None,
-        tag("a", {"class": "skip", "href": "#answer"}, "Skip to the answer"),
+        tag("a", {"class": "skip", "href": "#content"}, "Skip to the content"),
         tag("div", {"class": "bar"}, left, _tools()),
         tag("h1", {"dir": "auto"}, title),
         below,
