@@ -3,8 +3,7 @@
     python docs/screens/make.py            # draw them all
     python docs/screens/make.py --check    # say which no longer show what the command prints
 
-Nothing is asked of a service: what is shown needs no key. The answer stands on a terminal of
-``WIDTH`` columns, notes behind it.
+Nothing is asked of a service: what is shown needs no key. Notes stand behind the answer.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-WIDTH = 96
-_UNIQUE = "mediasense"
-_VARYING = re.compile(r"</?style>|\s+")
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,30 +36,25 @@ class Screen:
 
     Attributes:
         name: Of its file.
-        command: As it is typed, from the root of the repository.
-        lines: Of the answer at most; the rest is left out, which the picture shows.
+        commands: As they are typed, from the root of the repository.
+        columns: How wide the terminal is.
     """
 
     name: str
-    command: tuple[str, ...]
-    lines: int = 40
+    commands: tuple[tuple[str, ...], ...]
+    columns: int = 96
 
+
+_RECORDING = "examples/media/screen-recording.mp4"
+_ASKED = ("plan", _RECORDING, "when does the error appear?", "--provider")
 
 SCREENS = (
-    Screen(name="video", command=("video", "examples/media/screen-recording.mp4")),
+    Screen(name="video", commands=(("video", _RECORDING),)),
     Screen(
         name="plan",
-        command=(
-            "plan",
-            "examples/media/screen-recording.mp4",
-            "when does the error appear?",
-            "--provider",
-            "openrouter",
-            "--audio-provider",
-            "groq",
-        ),
+        commands=((*_ASKED, "gemini"), (*_ASKED, "openai", "--audio-provider", "groq")),
+        columns=122,
     ),
-    Screen(name="providers", command=("providers",)),
 )
 
 
@@ -78,32 +72,66 @@ def main() -> int:
         elif not file.exists() or file.read_text(encoding="utf-8") != drawn:
             wrong.append(file.name)
     if wrong:
-        print(f"not what is printed now: {', '.join(wrong)}; run {Path(__file__).name}")
+        sys.stderr.write(f"not what is printed now: {', '.join(wrong)}\n")
+    if not check:
+        draw_report(HERE / "report.png")
     return 1 if wrong else 0
 
 
 def draw(screen: Screen) -> str:
-    """Run a command, and draw what it prints as SVG."""
-    words = " ".join(f"'{word}'" if " " in word else word for word in screen.command)
-    answer, notes = run(screen.command)
-    lines = answer.rstrip("\n").split("\n")
-    if len(lines) > screen.lines:
-        lines = [*lines[: screen.lines], "…"]
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    console.print(Text.assemble(("$ ", "bold green"), (f"mediasense {words}", "bold")))
-    console.print(Text.from_ansi("\n".join(lines)), soft_wrap=False)
-    console.print(Text.from_ansi(notes.rstrip("\n")), style="dim")
-    return console.export_svg(title="mediasense", unique_id=f"{_UNIQUE}-{screen.name}")
+    """Run the commands, and draw what they print as SVG."""
+    console = Console(record=True, width=screen.columns, file=io.StringIO(), force_terminal=True)
+    for number, command in enumerate(screen.commands):
+        words = " ".join(f'"{word}"' if " " in word else word for word in command)
+        answer, notes = run(command, screen.columns)
+        before = "\n" if number else ""
+        console.print(Text.assemble(before, ("$ ", "bold green"), (f"mediasense {words}", "bold")))
+        console.print(Text.from_ansi(answer.rstrip("\n")))
+        if notes:
+            console.print(Text.from_ansi(notes.rstrip("\n")), style="dim")
+    drawn = console.export_svg(title="mediasense", unique_id=f"screen-{screen.name}")
+    return _FONTS.sub("", drawn)  # which would be fetched from elsewhere
 
 
-def run(command: tuple[str, ...]) -> tuple[str, str]:
+def draw_report(picture: Path) -> None:
+    """Take a picture of a report, where there is a browser; it is not part of what is checked."""
+    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if browser is None:
+        sys.stderr.write(f"no browser: {picture.name} is left as it is\n")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Path(folder) / "screen-recording.mp4"
+        shutil.copy(ROOT / "examples" / "media" / recording.name, recording)
+        run(("video", str(recording), "--report", f"{folder}/report.html"), 96)
+        subprocess.run(
+            [
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--hide-scrollbars",
+                f"--user-data-dir={folder}/profile",
+                "--window-size=1200,1040",
+                "--virtual-time-budget=5000",
+                f"--screenshot={folder}/report.png",
+                f"file://{folder}/report.html",
+            ],
+            check=True,
+            capture_output=True,
+        )
+        with Image.open(Path(folder) / "report.png") as taken:
+            taken.convert("RGB").save(picture, optimize=True)
+
+
+def run(command: tuple[str, ...], columns: int) -> tuple[str, str]:
     """What a command prints on a terminal as its answer, and its notes; nothing kept is read."""
     with tempfile.TemporaryDirectory() as home:
         reader, terminal = pty.openpty()
         environment = {
             "HOME": home,
             "PATH": os.environ["PATH"],
-            "COLUMNS": str(WIDTH),
+            "COLUMNS": str(columns),
             "TERM": "xterm-256color",
         }
         program = shutil.which("mediasense", path=str(Path(sys.executable).parent))

@@ -59,6 +59,7 @@ BY_ANOTHER = {
     "UnsupportedModality": True,
     "BatchFailed": False,
     "BudgetExceeded": False,  # a limit is a limit
+    "CheckupFailed": False,
     "ConfigError": False,
     "ContentBlocked": False,  # an answer about what was shown
     "CorruptMedia": False,
