@@ -310,6 +310,11 @@ def test_examples_stand_at_the_end_of_the_help_each_on_its_line(talking, monkeyp
     assert second.endswith("--provider groq")
 
 
+@pytest.mark.parametrize("command", [(), ("image",)])
+def test_a_flag_is_shown_without_a_type(talking, command):
+    assert "<bool>" not in talking.run(*command, "--help").stdout
+
+
 def test_a_group_shows_the_examples_of_its_commands(talking):
     assert "   mediasense cache clear\n" in talking.run("cache", "--help").stdout
 

@@ -17,7 +17,7 @@ from typer.main import get_group
 from mediasense import runtime
 from mediasense.cli import ask, batch, look_for_garbage
 from mediasense.cli.cache import cache_app
-from mediasense.cli.common import be_quiet, be_verbose, equip, split_examples
+from mediasense.cli.common import be_quiet, be_verbose, equip, tidy_help
 from mediasense.cli.completion import plugin_names
 from mediasense.cli.doctor import doctor
 from mediasense.cli.history import history_app
@@ -55,7 +55,7 @@ class ErrorBoundary(TyperGroup):
                 if name not in _MENDS:
                     leaf.callback = self._sound(leaf.callback)
             equip(self, command)
-        split_examples(self)
+        tidy_help(self)
 
     def make_context(self, *given: Any, **options: Any) -> Any:  # typer's own click is private
         """Read the root options; ``--help`` already asks for the commands of plugins."""
@@ -93,7 +93,7 @@ class ErrorBoundary(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, and say on stderr of which plugins it has no commands."""
         super().format_help(ctx, formatter)
-        self._warn_of_failures()
+        self._warn_of_failures(so_far=True)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -158,11 +158,12 @@ class ErrorBoundary(TyperGroup):
             self._failures_told = True
             raise
 
-    def _warn_of_failures(self) -> None:
+    def _warn_of_failures(self, *, so_far: bool = False) -> None:
         if self._failures_told:
             return
         self._failures_told = True
-        for failure in runtime.plugins().failures:
+        found = runtime.plugins()
+        for failure in found.failures_so_far if so_far else found.failures:
             say("warning", f"{failure}; type: mediasense plugins")
         for unknown in runtime.unknown_disabled():
             if unknown.near is not None:  # another may well be installed elsewhere

@@ -47,7 +47,7 @@ def equip(root: TyperGroup, command: Any) -> None:
     if not isinstance(command, TyperGroup):
         taken = {opt for param in command.params for opt in param.opts}
         command.params += [_copied(shared, taken) for shared in _shared(root, taken)]
-    split_examples(command)
+    tidy_help(command)
 
 
 def _shared(root: TyperGroup, taken: set[str]) -> Iterator[Any]:
@@ -63,7 +63,15 @@ def _copied(shared: Any, taken: set[str]) -> Any:
     return own
 
 
-def split_examples(command: Any) -> None:
+def tidy_help(command: Any) -> None:
+    """Show flags without a type, and examples at the end of the help."""
+    for param in command.params:
+        if getattr(param, "is_flag", False) and param.metavar is None:
+            param.metavar = ""  # typer would name one where nothing is to be typed
+    _split_examples(command)
+
+
+def _split_examples(command: Any) -> None:
     """Take the examples out of a command's help; they are shown at its end, each on one line.
 
     Examples are the paragraphs of its docstring of which every line is a command. A group that has
@@ -75,7 +83,7 @@ def split_examples(command: Any) -> None:
         if lines and all(line.startswith(_EXAMPLE) for line in lines):
             examples += lines
         else:
-            words.append(paragraph)
+            words.append(" ".join(lines))  # typer would break the line where the source does
     command.help = "\n\n".join(words)
     if not examples:
         inner = getattr(command, "commands", {}).values()
