@@ -64,15 +64,7 @@ def _copied(shared: Any, taken: set[str]) -> Any:
 
 
 def tidy_help(command: Any) -> None:
-    """Show flags without a type, and examples at the end of the help."""
-    for param in command.params:
-        if getattr(param, "is_flag", False) and param.metavar is None:
-            param.metavar = ""  # typer would name one where nothing is to be typed
-    _split_examples(command)
-
-
-def _split_examples(command: Any) -> None:
-    """Take the examples out of a command's help; they are shown at its end, each on one line.
+    """Show a command's examples at the end of its help, each on one line, and flags without a type.
 
     Examples are the paragraphs of its docstring of which every line is a command. A group that has
     none shows the first one of each of its commands.
@@ -93,6 +85,9 @@ def _split_examples(command: Any) -> None:
 
     def format_help(ctx: Any, formatter: Any) -> None:
         _colour_help()
+        for param in command.get_params(ctx):
+            if getattr(param, "is_flag", False) and param.metavar is None:
+                param.metavar = ""  # typer would name a type where nothing is to be typed
         shown(ctx, formatter)
         if found := examples_of(command):
             formatter.write("\n".join((f" {HEADING}", *(f"   {line}" for line in found))) + "\n")
