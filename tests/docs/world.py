@@ -32,6 +32,7 @@ _SPOKEN = (
 _SAID_TO = {
     b"Which colour": "Green and purple.",
     b"json_schema": json.dumps({"fault": "a scratch"}),
+    b'"birthday"': json.dumps({"name": "Ada Lovelace", "birthday": "1815-12-10"}),
     b'"numbers"': json.dumps({"numbers": [1, 2, 3]}),
     b"damage": json.dumps({"title": "a scratched door", "damage": "slight", "parts": ["door"]}),
 }

@@ -22,13 +22,15 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_every_option_in_the_readme_exists(mediasense, command):
     _, *words = re.split(r"\s+", command)
-    while words[0].startswith("--"):  # an option of the root, and its value
+    while words and words[0].startswith("--"):  # an option of the root, and its value
         option = words.pop(0)
         assert re.search(rf"(?<!\S){option}(?!\S)", mediasense("--help", COLUMNS="200").out)
         if option in ("--plugin", "--no-plugin"):
             words.pop(0)
+    if not words:
+        return
     name, *rest = words
-    groups = {"cache": 1, "history": 1, "plugins": 1, "providers": 1}
+    groups = dict.fromkeys(("cache", "config", "history", "keys", "plugins", "providers"), 1)
     shown = mediasense(name, *rest[: groups.get(name, 0)], "--help", COLUMNS="200").out
     for option in re.findall(r"(?<!\S)--?[a-z][a-z-]*", " ".join(rest)):
         assert re.search(rf"(?<!\S){option}(?!\S)", shown), f"{option} of {command}"
