@@ -128,7 +128,8 @@ def wheels(session: nox.Session) -> None:
 
 
 def _pytest(session: nox.Session, folder: str, *options: str) -> None:
-    arguments = ("python", "-m", "pytest", "-n", WORKERS, folder, *options, *session.posargs)
+    spread = ("-n", WORKERS, "--dist", "worksteal")  # a long one at the end waits for nobody
+    arguments = ("python", "-m", "pytest", *spread, folder, *options, *session.posargs)
     session.run(*arguments, env=_environment())
 
 

@@ -709,11 +709,11 @@ def test_memory_does_not_grow_with_the_list():
     first = next(outcomes)
     assert first.answer is not None
     assert taken <= 64 + 64
-    told = 1 + sum(1 for _ in itertools.islice(outcomes, 20_000))
-    # What is allocated for one item and never let go would come to tens of megabytes.
+    told = 1 + sum(1 for _ in itertools.islice(outcomes, 5_000))
+    # What is allocated for one item and never let go would come to many megabytes.
     tracemalloc.start()
     try:
-        told += sum(1 for _ in itertools.islice(outcomes, 8_000))
+        told += sum(1 for _ in itertools.islice(outcomes, 4_000))
         kept, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
