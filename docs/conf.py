@@ -66,6 +66,7 @@ nitpick_ignore_regex = [
     ),
     ("py:.*", r"(mediasense\.\w+\.)?(Client|Credential|ImageFacts|RecordingFacts|AnyRequest)"),
     ("py:.*", r"Source|Refusal|OnError|Needs|Prove|mediasense\.providers\.Limits"),
+    ("py:.*", r"SchemaLike|Subtitles|CacheUse"),
 ]
 
 

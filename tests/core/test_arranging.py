@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mediasense import ImageLimits, Media
 from mediasense.media.images.sheets import sheet_grid
-from mediasense.media.keyframes import KeyFrame
+from mediasense.media.keyframes import ChosenFrame
 from mediasense.parts.frames import grouped, thinned
 from mediasense.planning.frames import (
     MAX_FRAMES,
@@ -49,9 +49,9 @@ def work(most: int, per_call: int, calls: int, side: int = 1920) -> FrameWork:
     )
 
 
-def frame(second: float, reason: str = "change") -> KeyFrame:
+def frame(second: float, reason: str = "change") -> ChosenFrame:
     path = Path(f"{second}.jpg")
-    return KeyFrame(timestamp=second, reason=reason, path=path, size=1, width=16, height=9)
+    return ChosenFrame(timestamp=second, reason=reason, path=path, size=1, width=16, height=9)
 
 
 WORKS = st.builds(

@@ -80,8 +80,21 @@ def test_a_variable_that_the_user_names_must_be_set(acme, monkeypatch):
 
 
 def test_without_a_key_the_variable_to_set_is_named(acme):
-    with pytest.raises(MissingCredentials, match="no key for acme; type: export ACME_KEY="):
+    with pytest.raises(MissingCredentials) as caught:
         reach(acme())
+    told = "no key for acme; type: export ACME_KEY=... (or mediasense keys set ACME_KEY)"
+    assert str(caught.value) == told
+
+
+def test_no_key_is_to_be_saved_where_saved_keys_are_not_looked_for(acme, monkeypatch):
+    monkeypatch.setenv("MEDIASENSE_KEYS", "off")
+    with pytest.raises(MissingCredentials, match=r"type: export ACME_KEY=\.\.\.$"):
+        reach(acme())
+
+
+def test_the_key_of_any_base_url_is_never_to_be_saved(acme):
+    with pytest.raises(MissingCredentials, match=r"type: export MEDIASENSE_API_KEY=\.\.\.$"):
+        reach(acme(), api_key_env="MEDIASENSE_API_KEY")
 
 
 def test_the_variable_of_another_base_url_is_no_key_for_the_own(acme, monkeypatch):

@@ -595,8 +595,8 @@ def test_a_variable_of_a_header_that_is_not_set_is_named_with_its_setting(acme_o
     monkeypatch.setenv("ACME_ROUTE", " ")
     with pytest.raises(MissingCredentials) as caught:
         reach(acme_of())
-    told = "providers.acme.headers.X-Route: ACME_ROUTE is not set; type: export ACME_ROUTE=..."
-    assert str(caught.value) == told
+    told = "providers.acme.headers.X-Route: ACME_ROUTE is not set; type: export ACME_ROUTE=... "
+    assert str(caught.value) == told + "(or mediasense keys set ACME_ROUTE)"
     assert reach(acme_of(), base_url="http://127.0.0.1:1").headers == ()
 
 

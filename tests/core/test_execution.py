@@ -51,7 +51,7 @@ from mediasense import (
 )
 from mediasense.dispatch import Dispatcher
 from mediasense.errors import MediaRejected, RequestTooLarge
-from mediasense.media.keyframes import KeyFrame
+from mediasense.media.keyframes import ChosenFrame
 from mediasense.media.recordings import inspect_recording
 from mediasense.parts.frames import grouped, thinned
 from mediasense.planning.frames import arrange
@@ -1523,7 +1523,7 @@ def test_frames_are_parted_into_no_more_calls_than_planned(fresh, per_call, call
         max_bytes=None,
     )
     found = [
-        KeyFrame(
+        ChosenFrame(
             timestamp=float(number),
             reason="new screen" if new else "change",
             path=Path("x"),

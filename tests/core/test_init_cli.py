@@ -49,6 +49,33 @@ def generate(request):
     return Answer(text=post_json(request, "/ask", {"q": request.prompt})["a"], model="q")
 """
 
+EAR = """
+from mediasense import Answer, AudioLimits, Credentials, Model, Provider, VideoLimits
+from mediasense import get_json, hookimpl, post_json
+
+@hookimpl
+def capabilities():
+    return (
+        Provider(
+            name="ear",
+            description="Writes down what is said, and lists its models to anybody",
+            base_url_variables=("EAR_URL",),
+            credentials=Credentials(variables=("EAR_KEY",)),
+            default_model="e",
+            audio=AudioLimits(mime_types=("audio/wav",), transcribes=True),
+        ),
+    )
+
+@hookimpl
+def analyze_audio(request):
+    reply = post_json(request, "/hear", {"begins": request.audio.read()[:4].decode()})
+    return Answer(text=reply["text"], model="e")
+
+@hookimpl
+def list_models(request):
+    return tuple(Model(name=name) for name in get_json(request, "/list")["models"])
+"""
+
 
 @pytest.fixture
 def service(acme_site, httpserver):
@@ -60,10 +87,18 @@ def service(acme_site, httpserver):
     def answer(request):
         if request.headers.get("Authorization") != f"Bearer {KEY}":
             return Response('{"error": "no such key"}', 401)
-        return Response('{"models": ["acme-eye"]}', 200)
+        return Response('{"models": ["acme-eye"], "answer": "green"}', 200)
 
     httpserver.expect_request("/models").respond_with_handler(answer)
+    httpserver.expect_request("/look").respond_with_handler(answer)
     return acme_site
+
+
+@pytest.fixture
+def open_listing(service, httpserver):
+    """The same service, which now lists its models to anybody."""
+    httpserver.expect_oneshot_request("/models").respond_with_json({"models": ["acme-eye"]})
+    return service
 
 
 def folder() -> Path:
@@ -126,6 +161,7 @@ def _read(terminal: int, waited: str | None) -> str:
 def test_a_key_that_works_is_kept_with_the_provider(service):
     done = piped(service, "--provider", "acme", "--key-stdin", "--yes")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "acme is asked one tiny question, which may cost a fraction of a cent" in done.stderr
     assert "acme answered in" in done.stderr
     assert f'key = "{KEY}"' in written("keys.toml")
     assert written("config.toml") == 'provider = "acme"\n'
@@ -145,6 +181,76 @@ def test_a_key_that_is_refused_is_not_kept(service):
     assert "note: nothing was saved" in done.stderr
     assert "sk-wrong-key-123" not in done.stderr
     assert not folder().exists()
+
+
+def test_a_key_is_tried_with_a_question_for_some_services_list_to_anybody(open_listing, httpserver):
+    done = piped(open_listing, "--provider", "acme", "--key-stdin", "--yes", key="sk-wrong-key-123")
+    assert done.returncode == 41, done.stderr
+    assert [request.path for request, _ in httpserver.log] == ["/models", "/look"]
+    assert "note: nothing was saved" in done.stderr
+    assert "did not refuse" not in done.stderr
+    assert not folder().exists()
+
+
+def test_one_question_is_asked_and_no_more(service, httpserver):
+    piped(service, "--provider", "acme", "--key-stdin", "--yes")
+    assert [request.path for request, _ in httpserver.log] == ["/models", "/look"]
+
+
+def test_without_a_check_nobody_is_asked(service, httpserver):
+    done = piped(service, "--provider", "acme", "--key-stdin", "--yes", "--no-check")
+    assert (done.returncode, httpserver.log) == (0, [])
+    assert "acme was not tried" in done.stderr
+
+
+@pytest.fixture
+def ear(service, httpserver):
+    """Install a provider that lists its models to anybody."""
+    service.environment["EAR_URL"] = httpserver.url_for("")
+    httpserver.expect_request("/list").respond_with_json({"models": ["e"]})
+
+    def install(*changes: tuple[str, str]):
+        source = EAR
+        for old, new in changes:
+            assert old in source
+            source = source.replace(old, new)
+        service.install("ear", source)
+        return service
+
+    return install
+
+
+def test_a_provider_that_only_writes_down_sound_hears_a_tiny_one(ear, httpserver):
+    httpserver.expect_request("/hear", json={"begins": "RIFF"}).respond_with_data("{}", 401)
+    done = piped(ear(), "--provider", "ear", "--key-stdin", "--yes")
+    assert done.returncode == 41, done.stderr
+    assert [request.path for request, _ in httpserver.log] == ["/list", "/hear"]
+
+
+def test_a_provider_that_takes_videos_alone_is_said_not_to_be_tried(ear):
+    site = ear(
+        ('audio=AudioLimits(mime_types=("audio/wav",), transcribes=True)', "video=VideoLimits()"),
+        ("def analyze_audio", "def analyze_video"),
+    )
+    done = piped(site, "--provider", "ear", "--key-stdin", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "ear was not tried: it takes neither text nor images nor sound" in done.stderr
+    assert "did not refuse" not in done.stderr
+
+
+def test_what_has_no_key_is_asked_no_question(ear, httpserver):
+    site = ear(('credentials=Credentials(variables=("EAR_KEY",)),', ""))
+    done = piped(site, "--provider", "ear", "--yes", key="")
+    assert done.returncode == 0, done.stderr
+    assert [request.path for request, _ in httpserver.log] == ["/list"]
+
+
+def test_a_key_that_is_not_sent_to_the_address_is_not_called_tried(ear):
+    site = ear(('name="ear"', 'name="ear", base_url="https://ear.example"'))
+    done = piped(site, "--provider", "ear", "--key-stdin", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "EAR_KEY was not tried: it is not sent to the address that ear has" in done.stderr
+    assert "did not refuse" not in done.stderr
 
 
 def test_a_service_out_of_reach_keeps_nothing_either(service):
@@ -250,6 +356,20 @@ def test_after_a_wrong_key_it_is_asked_for_again(service):
     assert written("config.toml") == ""
 
 
+def test_a_key_that_only_the_question_shows_to_be_wrong_is_asked_for_again(open_listing):
+    code, shown = typed(
+        open_listing,
+        ("ACME_KEY (not shown", "sk-wrong-key-123\n"),
+        ("ACME_KEY (not shown", f"{KEY}\n"),
+        ("(Y/n)", "n\n"),
+        arguments=("--provider", "acme"),
+    )
+    assert code == 0, shown
+    assert "error: " in shown
+    assert "sk-wrong" not in written("keys.toml") + shown
+    assert KEY in written("keys.toml")
+
+
 def test_enter_alone_asks_for_a_variable(service):
     service.environment["TEAM_KEY"] = KEY
     code, shown = typed(
@@ -296,10 +416,11 @@ def test_a_service_without_a_list_is_asked_one_tiny_question(service, httpserver
     code, shown = typed(
         service,
         ("QUIET_KEY (not shown", f"{KEY}\n"),
-        ("ask one tiny question instead?", "y\n"),
         ("(Y/n)", "n\n"),
         arguments=("--provider", "quiet"),
     )
     assert code == 0, shown
+    assert "quiet has no list of models" in shown
+    assert "which may cost a fraction of a cent" in shown
     assert "quiet answered" in shown
     assert [request.path for request, _ in httpserver.log] == ["/ask"]

@@ -254,6 +254,23 @@ def test_moving_a_key_to_the_file_takes_it_out_of_the_keyring(acme_site, ring):
     assert KEY in keys_file().read_text()
 
 
+def test_a_key_can_be_saved_anew_where_the_keyring_is_locked(acme_site, ring):
+    piped(acme_site, "keys", "set", "acme", "--stdin")
+    done = piped(acme_site, "keys", "set", "acme", "--stdin", "--store", "file", RING="locked")
+    assert done.returncode == 0, done.stderr
+    assert "may still hold an older key" in done.stderr
+    assert KEY in keys_file().read_text()
+
+
+def test_a_path_takes_the_place_of_a_key_in_the_keyring(acme_site, ring):
+    piped(acme_site, "keys", "set", "acme", "--stdin")
+    code = "from mediasense.keys.saved import save_path; save_path('ACME_KEY', Path('robot.json'))"
+    done = acme_site.python(f"from pathlib import Path; {code}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(ring.read_text()) == {}
+    assert 'robot.json"' in keys_file().read_text()
+
+
 def test_removing_takes_it_out_of_the_keyring(acme_site, ring):
     piped(acme_site, "keys", "set", "acme", "--stdin")
     done = acme_site.run("keys", "remove", "acme")

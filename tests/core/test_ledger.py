@@ -245,6 +245,7 @@ def test_a_call_that_is_not_answered_in_time_may_have_cost_all_it_could():
     ledger = Ledger(Flat(most=0.75), budget)
     fail(ledger, Timeout("late"))
     assert (budget.reserved, budget.spent, ledger.spent) == (0.0, 0.75, Spent())
+    assert ledger.owed == 0.75
 
 
 @pytest.mark.parametrize("error", [Timeout("late"), InvalidAnswer("no", usage=BILLED, cost=0.5)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import tty
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from mediasense.output.blocks import Blocks
 from mediasense.output.live import Live, Plain, printer
+from mediasense.output.terminal import say
 
 
 class Terminal(io.StringIO):
@@ -119,6 +121,15 @@ def test_however_it_comes_the_blocks_are_the_same(text, data):
         grown.rest()
         found += grown.take()
     assert [*found, *grown.end()] == [*whole.take(), *whole.end()]
+
+
+def test_empty_lines_that_come_later_change_no_block():
+    whole, grown = Blocks(), Blocks()
+    whole.add("a word\n\n\n")
+    grown.add("a word\n\n")
+    found = grown.take()
+    grown.add("\n")
+    assert (*found, *grown.end()) == whole.take()
 
 
 @settings(max_examples=200, deadline=None)
@@ -319,3 +330,57 @@ def test_however_it_comes_the_raw_text_is_the_same(text, data):
         plain.add(piece)
     plain.end()
     assert pipe.getvalue() == (text.rstrip("\n") + "\n" if text else "")
+
+
+# --- beside what else is said --------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_terminal(monkeypatch):
+    """Makes standard error a terminal, and gives that for answers too; and all that it was sent."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)  # line breaks stay as they are written
+    with (
+        os.fdopen(os.dup(theirs), "w", encoding="utf-8") as out,
+        os.fdopen(theirs, "w", encoding="utf-8") as err,
+        os.fdopen(ours, "rb", buffering=0) as sent,
+    ):
+
+        def begin():
+            monkeypatch.setattr("sys.stderr", err)
+            return out, lambda: sent.read(65_536).decode()
+
+        yield begin
+
+
+def test_what_is_said_amid_raw_text_stands_on_a_line_of_its_own(one_terminal):
+    out, sent = one_terminal()
+    plain = printer(out, markdown=False)
+    plain.add("half a ")
+    say("trace", "it was called")
+    plain.end()
+    assert re.sub(r"\x1b\[[0-9;]*m", "", sent()) == "half a \ntrace: it was called\n"
+
+
+def test_what_is_said_amid_markdown_stands_above_what_is_being_written(one_terminal):
+    out, sent = one_terminal()
+    live = printer(out, markdown=True)
+    live.add("done\n\nhalf a")
+    written = sent()
+    while "half a" not in written:
+        written += sent()
+    say("trace", "it was called")
+    live.add(" line")
+    live.end()
+    assert screen(written + sent()) == ["done", "trace: it was called", "", "half a line", ""]
+
+
+def test_what_is_said_beside_an_answer_in_a_file_leaves_it_alone(one_terminal, tmp_path):
+    one_terminal()
+    with (tmp_path / "answer.txt").open("w") as file:
+        plain = printer(file, markdown=False)
+        plain.add("half a ")
+        say("trace", "it was called")
+        plain.add("line")
+        plain.end()
+    assert (tmp_path / "answer.txt").read_text() == "half a line\n"

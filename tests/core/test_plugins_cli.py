@@ -50,6 +50,7 @@ def analyze_image(request):
     print("from the hook")
     sys.stdout.flush()
     os.write(1, b"from the system\\n")
+    sys.__stdout__.write("past the stand-in\\n")
     subprocess.run([sys.executable, "-S", "-c", "print('from a child')"], check=True)
     return Answer(text="a cat", model="m")
 """
@@ -364,7 +365,7 @@ def test_what_is_printed_in_a_call_is_not_in_the_answer(site, picture, options):
         assert json.loads(done.stdout)["text"] == "a cat"
     else:
         assert done.stdout == "a cat\n"
-    for line in ("from the hook", "from the system", "from a child"):
+    for line in ("from the hook", "from the system", "past the stand-in", "from a child"):
         assert line in done.stderr.splitlines()
 
 

@@ -247,6 +247,21 @@ def test_a_failure_of_the_second_call_is_that_failure(one, service, png):
         ask(one(), png)
 
 
+@pytest.mark.parametrize(
+    ("texts", "spent"),
+    [
+        ([RateLimited("slow down")], 0.0),
+        ([BAD, RateLimited("slow down")], 0.25),
+        ([Answer(text=BAD, model="eye"), RateLimited("slow down")], None),
+    ],
+)
+def test_a_failure_says_what_the_calls_before_it_came_to(one, service, png, texts, spent):
+    service.texts = list(texts)
+    with pytest.raises(RateLimited) as caught:
+        ask(one(), png)
+    assert caught.value.spent == spent
+
+
 class Cents:
     """Each call costs 0.25 dollars."""
 
@@ -277,7 +292,7 @@ def test_an_answer_in_a_form_comes_in_one_piece(one, service, png):
 # --- schemas that a service cannot enforce -------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("status", [400, 404, 422])
 def test_a_schema_that_the_service_rejects_is_asked_for_in_words(one, service, png, status):
     service.texts = [RequestRejected("acme: 'oneOf' is not permitted", status=status), GOOD]
     analysis = ask(one(image=HELD), png, prompt="what?")

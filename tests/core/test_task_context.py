@@ -131,6 +131,27 @@ def test_without_a_repository_the_folder_itself_is_the_root(tmp_path):
     assert project_context(tmp_path).root == tmp_path
 
 
+@pytest.mark.parametrize("hidden", [".env", ".git/config", "sub/.env", ".cursor/.secret"])
+def test_a_link_to_a_hidden_file_is_not_followed(project, hidden):
+    path = project / hidden
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("TOKEN=secret")
+    (project / "AGENTS.md").symlink_to(path)
+    (project / "CLAUDE.md").write_text("fine")
+    found = project_context(project)
+    assert (found.files, found.left_out) == (
+        ("CLAUDE.md",),
+        ("AGENTS.md: it leads to a hidden file",),
+    )
+
+
+def test_a_link_to_a_rule_is_followed(project):
+    (project / ".github").mkdir()
+    (project / ".github" / "copilot-instructions.md").write_text("be short")
+    (project / "AGENTS.md").symlink_to(".github/copilot-instructions.md")
+    assert project_context(project).files == ("AGENTS.md",)
+
+
 def test_a_link_out_of_the_project_is_not_followed(project, tmp_path):
     (tmp_path / "secret").write_text("a secret")
     (project / "AGENTS.md").symlink_to(tmp_path / "secret")

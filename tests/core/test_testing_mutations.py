@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mediasense import planning
+from mediasense import planning, prompts
 from mediasense.testing import Result, run_checks
 from mediasense.testing.checks import all_checks
 from mediasense.testing.sources import script_in
@@ -649,6 +649,7 @@ def test_there_is_a_wrong_plugin_for_every_check():
 HELD_BY_THE_CORE = {
     "check_an_undeclared_modality_is_refused",
     "check_an_undeclared_option_is_refused",
+    "check_an_undeclared_schema_is_asked_for_in_words",
     "check_more_images_than_declared_are_never_sent_at_once",
 }
 TWINS = {"check_a_video_is_answered", "check_a_question_about_sound_is_answered"}
@@ -658,6 +659,12 @@ TWINS = {"check_a_video_is_answered", "check_a_question_about_sound_is_answered"
 def test_a_core_that_refuses_no_option_would_be_seen(monkeypatch):
     monkeypatch.setattr(planning, "require_options", lambda *_: None)
     assert failures(run_checks(TEXT_READER)) == {"check_an_undeclared_option_is_refused"}
+
+
+def test_a_core_that_leaves_a_schema_out_would_be_seen(monkeypatch):
+    monkeypatch.setattr(prompts, "as_json", lambda prompt, _: prompt)
+    found = failures(run_checks(TEXT_READER))
+    assert found == {"check_an_undeclared_schema_is_asked_for_in_words"}
 
 
 def test_a_core_that_sends_any_number_of_images_would_be_seen(monkeypatch):

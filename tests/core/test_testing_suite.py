@@ -317,6 +317,15 @@ def test_a_file_is_checked_with_the_script_beside_it():
     assert re.search(r"^images +proved$", run.stdout, re.M)
 
 
+def test_a_plugin_that_the_config_file_names_is_checked_by_its_name(reader, tmp_path, monkeypatch):
+    config = tmp_path / "config.toml"
+    config.write_text(f"plugins = [{json.dumps(reader())}]\n")
+    monkeypatch.setenv("MEDIASENSE_CONFIG", str(config))
+    run = check("reader")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert re.search(r"^images +proved$", run.stdout, re.M)
+
+
 def test_a_plugin_that_fails_has_an_exit_code_and_a_sentence(reader):
     run = check(reader("PAYMENT FAILED", "all is well"))
     assert run.returncode == 4

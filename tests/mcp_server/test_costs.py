@@ -7,7 +7,13 @@ from contextlib import suppress
 
 import pytest
 
-from mediasense import AuthenticationError, BudgetExceeded, Timeout
+from mediasense import (
+    AuthenticationError,
+    BudgetExceeded,
+    MediasenseError,
+    RateLimited,
+    Timeout,
+)
 from mediasense_mcp_server.purse import Purse
 
 from .conftest import words
@@ -50,13 +56,14 @@ def test_when_all_is_spent_no_call_is_made():
         (None, Timeout("no answer"), 1.0),
         (None, asyncio.CancelledError(), 1.0),
         (None, AuthenticationError("no"), 2.0),
+        (None, BudgetExceeded("its price is not known"), 2.0),
         (0.5, None, 1.5),
     ],
 )
 def test_what_nobody_tells_the_cost_of_counts_as_what_it_could_be(cost, error, left):
     async def spend():
         purse = Purse(1.0, 2.0)
-        with suppress(Timeout, AuthenticationError, asyncio.CancelledError):
+        with suppress(Timeout, AuthenticationError, BudgetExceeded, asyncio.CancelledError):
             await pay(purse, cost, error)
         for expected in (min(1.0, left), left - min(1.0, left)):
             if expected:
@@ -65,6 +72,35 @@ def test_what_nobody_tells_the_cost_of_counts_as_what_it_could_be(cost, error, l
             await pay(purse)
 
     asyncio.run(spend())
+
+
+def limited(*, spent: float | None, others: tuple[MediasenseError, ...] = ()) -> MediasenseError:
+    error = RateLimited("too many calls")
+    error.spent, error.others = spent, others
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (limited(spent=0.0), 2.0),
+        (limited(spent=0.75), 1.25),
+        (limited(spent=None), 1.0),
+        (limited(spent=0.0, others=(Timeout("no answer"),)), 1.0),
+    ],
+)
+def test_what_calls_came_to_before_one_that_failed_counts(error, left):
+    async def spend():
+        purse = Purse(1.0, 2.0)
+        with suppress(RateLimited):
+            await pay(purse, error=error)
+        limits = [await pay(purse, 1.0)]
+        if left > 1.0:
+            limits.append(await pay(purse, 0.0))
+        return limits
+
+    limits = asyncio.run(spend())
+    assert limits == ([1.0, left - 1.0] if left > 1.0 else [left])
 
 
 def test_calls_at_once_do_not_spend_the_same_money_twice():

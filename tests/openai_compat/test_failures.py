@@ -73,6 +73,31 @@ def test_each_status_is_an_error_of_its_own(status, expected, ask, service):
     assert raised.value.status == status
 
 
+NOBODY_CAN = "No endpoints found that can handle the requested parameters."
+
+
+def test_that_no_service_takes_a_schema_is_not_blamed_on_the_model(ask, service):
+    service({"error": {"message": NOBODY_CAN, "code": 404}}, status=404)
+    held = ask(TextRequest, "openrouter", prompt="why?", json_schema='{"type": "object"}')
+    with pytest.raises(RequestRejected, match="requested parameters") as raised:
+        plugin.generate(held, None)
+    assert (type(raised.value), raised.value.status) == (RequestRejected, 404)
+
+
+@pytest.mark.parametrize(
+    ("preset", "schema", "said"),
+    [
+        ("openrouter", None, NOBODY_CAN),
+        ("openrouter", '{"type": "object"}', "No endpoints found for m."),
+        ("groq", '{"type": "object"}', NOBODY_CAN),
+    ],
+)
+def test_another_404_is_about_the_model(preset, schema, said, ask, service):
+    service({"error": {"message": said, "code": 404}}, status=404)
+    with pytest.raises(UnknownModel):
+        plugin.generate(ask(TextRequest, preset, prompt="why?", json_schema=schema), None)
+
+
 @pytest.mark.parametrize("hook", ["stream", "transcribe", "models"])
 @pytest.mark.parametrize(("status", "expected"), [(401, AuthenticationError), (500, ServerError)])
 def test_every_kind_of_call_names_its_failures(hook, status, expected, ask, httpserver, sound):

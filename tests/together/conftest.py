@@ -106,22 +106,25 @@ def gemini_server(httpserver: HTTPServer) -> HTTPServer:
             for part in parts
             if "inlineData" in part
         )
-        return _json(
-            {
-                "candidates": [
-                    {
-                        "content": {"role": "model", "parts": [{"text": f"I saw {kinds}."}]},
-                        "finishReason": "STOP",
-                    }
-                ],
-                "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 3},
-                "modelVersion": "gemini-served",
-            }
-        )
+        answer = {
+            "candidates": [
+                {
+                    "content": {"role": "model", "parts": [{"text": f"I saw {kinds}."}]},
+                    "finishReason": "STOP",
+                }
+            ],
+            "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 3},
+            "modelVersion": "gemini-served",
+        }
+        if request.path.endswith(":streamGenerateContent"):
+            event = f"data: {json.dumps(answer)}\n\n"
+            return Response(event, content_type="text/event-stream")
+        return _json(answer)
 
     import re
 
-    httpserver.expect_request(re.compile(r".*:generateContent$")).respond_with_handler(generate)
+    asks = re.compile(r".*:(generate|streamGenerate)Content$")
+    httpserver.expect_request(asks).respond_with_handler(generate)
     return httpserver
 
 

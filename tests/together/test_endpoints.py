@@ -241,7 +241,7 @@ def test_an_endpoint_may_speak_the_protocol_of_gemini(
     assert done.code == 0, done.err
     assert done.out.startswith("I saw ")
     ((request, _),) = gemini_server.log
-    assert "models/gemini-blue:generateContent" in request.path
+    assert "models/gemini-blue:streamGenerateContent" in request.path
     assert request.headers["X-Route"] == ROUTE
     assert SECRET in request.headers["x-goog-api-key"]
 

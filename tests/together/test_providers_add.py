@@ -178,7 +178,7 @@ def test_it_is_used_like_any_other_afterwards(add, serve, mediasense, config):
     wire.clear()
     shot = MEDIA / "error-dialog.png"
     run = mediasense("image", shot, "what?", "--provider", "gpu", ACME_TOKEN=KEY)
-    assert (run.code, run.out) == (0, "green\n"), run.err
+    assert (run.code, run.out) == (0, "green!\n"), run.err  # it streams
     assert json.loads(wire.calls[0].body)["model"] == "acme-eye-2"
     heard = mediasense("audio", MEDIA / "spoken-sentence.wav", "-p", "gpu", ACME_TOKEN=KEY)
     assert (heard.code, heard.out) == (0, "beep\n"), heard.err

@@ -49,14 +49,17 @@ def test_a_saved_path_of_a_service_account_serves_vertex(tmp_path):
 
 
 def test_init_tries_an_endpoint_of_the_config_file_and_keeps_its_key():
-    """The whole way: a real process, the real SDK, a real wire."""
+    """The whole way: a real process, the real SDK, a real wire that lists its models to anybody."""
     folder = Path.home() / ".config" / "mediasense"
     folder.mkdir(parents=True)
 
     def answer(call):
+        if call.path.endswith("/models"):
+            return Reply.of({"object": "list", "data": [{"id": "eye", "object": "model"}]})
         if call.headers.get("authorization") != f"Bearer {KEY}":
             return Reply.of({"error": {"message": "wrong key"}}, status=401)
-        return Reply.of({"object": "list", "data": [{"id": "eye", "object": "model"}]})
+        said = {"index": 0, "message": {"role": "assistant", "content": "green"}}
+        return Reply.of({"id": "1", "model": "eye", "choices": [said]})
 
     with Wire(answer) as wire:
         (folder / "config.toml").write_text(

@@ -99,9 +99,9 @@ if TYPE_CHECKING:
     from mediasense.run import Planned
     from mediasense.statuses import ProviderStatus
     from mediasense.steps import FrameUsed, LeftOut, Step
-    from mediasense.tasks import ProjectContext, Task, list_tasks, project_context
     from mediasense.stopping import interruptible
     from mediasense.streaming import AsyncStream, Stream
+    from mediasense.tasks import ProjectContext, Task, list_tasks, project_context
     from mediasense.types import (
         Analysis,
         Answer,
@@ -129,13 +129,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLOCK_PIXELS",
+    "PCM_RATE",
     "Access",
     "Analysis",
     "Answer",
+    "AsyncStream",
     "AudioLimits",
     "AudioRequest",
     "AuthenticationError",
-    "AsyncStream",
     "Base64",
     "Batch",
     "BatchFailed",
@@ -177,7 +178,6 @@ __all__ = [
     "OnText",
     "Option",
     "OutOfService",
-    "PCM_RATE",
     "PermissionDenied",
     "Plan",
     "Planned",
@@ -203,8 +203,8 @@ __all__ = [
     "Spent",
     "Standing",
     "Step",
-    "Stream",
     "StoreError",
+    "Stream",
     "Task",
     "TextLimits",
     "TextLine",

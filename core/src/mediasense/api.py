@@ -235,8 +235,8 @@ def batch(
     Args:
         sources: Paths, links, bytes, sequences of images that are asked about together, or mappings
             like rows of a manifest (``source``, ``id``, ``prompt``, ``task``, ``schema``,
-            ``modality``, ``start``, ``end``, ``language``). Any iterable: it is read as fast as it is worked off.
-            A path that is a folder is walked.
+            ``modality``, ``start``, ``end``, ``language``). Any iterable: it is read as fast as it
+            is worked off. A path that is a folder is walked.
         question: What is asked, of whom and how; a text is the prompt alone. Its ``max_cost`` and
             ``fallback`` count for the batch; its ``jobs`` does not.
         out: The results file, a line of JSON for each item, with its journal beside it: the same

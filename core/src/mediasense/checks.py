@@ -18,7 +18,7 @@ from mediasense.errors import (
     UnknownModel,
     UnsupportedModality,
 )
-from mediasense.providers import Provider
+from mediasense.providers import AudioLimits, Provider
 from mediasense.types import Question
 
 _GRACE_SECONDS = 1.0
@@ -118,7 +118,10 @@ def check(dispatcher: Dispatcher, provider: Provider, question: Question) -> Che
 
 
 def ask_once(dispatcher: Dispatcher, provider: Provider, question: Question) -> Check:
-    """Ask one provider one tiny question, which may cost a little: a word, or a green square.
+    """Ask one provider one tiny question, which may cost a fraction of a cent.
+
+    It is one word, or a green square, or half a second of sound, whichever comes first of what the
+    provider takes; ``unchecked`` where it takes none of them.
 
     Args:
         dispatcher: Whose plugins to ask.
@@ -127,13 +130,13 @@ def ask_once(dispatcher: Dispatcher, provider: Provider, question: Question) -> 
     """
     from mediasense.hooks import Hooks
     from mediasense.trying.asking import Asking
-    from mediasense.trying.attempts import try_picture, try_text
+    from mediasense.trying.attempts import try_least
     from mediasense.trying.records import Trial
 
     started = time.perf_counter()
     trial = Trial(
         access=question.access,
-        model=question.model or provider.default_model,
+        model=question.model or _usual_model(provider),
         timeout=question.timeout,
         retries=question.retries,
     )
@@ -141,15 +144,10 @@ def ask_once(dispatcher: Dispatcher, provider: Provider, question: Question) -> 
     status: Status = "ready"
     detail = ""
     try:
-        if provider.text is not None:
-            attempts = try_text(asking)
-        elif provider.image is not None:
-            attempts = try_picture(asking)
-        else:
-            attempts = ()
-            status, detail = "unchecked", "it takes neither text nor images"
-        if refused := next((a for a in attempts if not a.taken), None):
-            status, detail = "failed", refused.detail or "it refused the question"
+        if not try_least(asking):
+            status, detail = "unchecked", "it takes neither text nor images nor sound"
+        elif asking.failures:
+            status, detail = _outcome(asking.failures[0])
     except MediasenseError as error:
         status, detail = _outcome(error)
     return Check(
@@ -158,6 +156,14 @@ def ask_once(dispatcher: Dispatcher, provider: Provider, question: Question) -> 
         detail=detail,
         seconds=time.perf_counter() - started,
     )
+
+
+def _usual_model(provider: Provider) -> str | None:
+    """The model that answers the question, of those that the provider's plugin names."""
+    asked = provider.text or provider.image or provider.audio
+    if isinstance(asked, AudioLimits) and not asked.transcribes and asked.answer_model:
+        return asked.answer_model
+    return (asked.default_model if asked else None) or provider.default_model
 
 
 def _outcome(error: MediasenseError) -> tuple[Status, str]:

@@ -135,7 +135,7 @@ def find_credential(provider: Provider, access: Access = Access()) -> Credential
         if credential is None:
             raise MissingCredentials(
                 f"{access.api_key_env} is not set",
-                hint=_hint("type: export {}=...", access.api_key_env),
+                hint=_hint(access.api_key_env),
             )
         return credential
     if provider.credentials is None:
@@ -257,7 +257,7 @@ def _header_value(provider: Provider, header: Header) -> str:
     if not value:
         raise MissingCredentials(
             f"{named}: {header.variable} is not set",
-            hint=_hint("type: export {}=...", header.variable),
+            hint=_hint(header.variable),
         )
     if not value.isascii() or not value.isprintable():
         raise MissingCredentials(
@@ -333,18 +333,21 @@ def _missing(provider: Provider, base_url: str) -> MissingCredentials:
         return MissingCredentials(f"no key for {provider.name}", hint="type --api-key-env NAME")
     return MissingCredentials(
         f"no key for {provider.name}{f' at {host}' if provider.takes_any_base_url else ''}",
-        hint=_hint("type: export {}=... (or --api-key-env NAME)", *names),
+        hint=_hint(*names),
     )
 
 
-def _hint(usual: str, *names: str) -> str:
+def _hint(*names: str) -> str:
     """What to type where none of the variables is set: another thing where ./.env has one."""
+    from mediasense.config import keys_are_on
     from mediasense.keys.env_files import names_in_usual_file
 
     there = names_in_usual_file()
     if name := next((name for name in names if name in there), None):
         return f"./.env names {name}: add --env-file .env"
-    return usual.format(names[0])
+    (name, *_) = names
+    saved = name != OWN_KEY_VARIABLE and keys_are_on()
+    return f"type: export {name}=...{f' (or mediasense keys set {name})' if saved else ''}"
 
 
 def _variable(name: str) -> Credential | None:

@@ -46,7 +46,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from mediasense.masking import masked
 from mediasense.names import Refusal
 
 if TYPE_CHECKING:
@@ -108,6 +107,8 @@ class MediasenseError(Exception):
     exit_code: ClassVar[int] = 1
     others: tuple[MediasenseError, ...] = ()
     """What became of those who were asked instead."""
+    spent: float | None = 0.0
+    """US dollars that the calls of the question came to, or may have; ``None`` if nobody says."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         self.message = message
@@ -551,6 +552,8 @@ def one_line(text: str, *keys: str | None, limit: int = 300) -> str:
 
     A key of less than 8 characters is found where it stands alone, and one of less than 4 is none.
     """
+    from mediasense.masking import masked
+
     text = masked(text, keys)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -28,8 +28,9 @@ from mediasense.types import Answer, Media, Question, Request, TextRequest
 
 _TOLD_LETTERS = 4000
 """Of an answer that does not fit, so much is told when it is asked for once more."""
-_OF_THE_REQUEST = (400, 422)
-"""What services answer to a schema that they cannot enforce."""
+_OF_THE_REQUEST = (400, 404, 422)
+"""What services answer to a schema that they cannot enforce; 404 where a plugin knows that it is
+not the model that is missing."""
 
 
 class Ask(Protocol):

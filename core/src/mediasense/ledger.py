@@ -70,6 +70,13 @@ class Ledger:
         self._budget = budget or Budget()
         self._lock = threading.Lock()
         self._spent: dict[str, Spent] = {}
+        self._owed = 0.0
+
+    @property
+    def owed(self) -> float:
+        """US dollars that the calls counted here came to, or may have come to under a limit."""
+        with self._lock:
+            return self._owed
 
     @property
     def spent(self) -> Spent:
@@ -116,6 +123,8 @@ class Ledger:
         finally:
             _mine.reset(token)
             self._budget.settle(entry.reserved, entry.owed)
+            with self._lock:
+                self._owed += entry.owed
 
     def _reserved(self, request: Request) -> float:
         if self._budget.limit is None:

@@ -244,7 +244,12 @@ class Memory:
         return replace(answer, cost=0.0, cached=True)
 
     def keep_call(self, seen: Seen, request: Request, answer: Answer) -> None:
-        """Keep the answer to one call, unless a file that was sent changed meanwhile."""
+        """Keep the answer to one call, unless a file that was sent changed meanwhile.
+
+        One that may be cut is not kept: it would be given again for ever.
+        """
+        if getattr(request, "prompt", None) is not None and may_be_cut(answer):
+            return
         self._put(seen, "call", lambda: asdict(answer), request.provider.name)
 
     # --- both ------------------------------------------------------------------------------------
@@ -307,6 +312,11 @@ class Memory:
 
 
 _NOT_IN_CALLS = ("provider", "access", "timeout", "retries", "images", "video", "audio")
+
+
+def may_be_cut(answer: Answer) -> bool:
+    """Whether the answer to a question is in doubt: nothing is known of its end, and it warns."""
+    return answer.finish_reason is None and bool(answer.warnings)
 
 
 def _told(provider: Provider) -> str:

@@ -107,6 +107,11 @@ class Plugins:
         return tuple(self._failures)
 
     @property
+    def failures_so_far(self) -> tuple[PluginFailure, ...]:
+        """The same as far as is known: nobody is asked what it offers, which takes a while."""
+        return tuple(self._failures)
+
+    @property
     def providers(self) -> dict[str, Provider]:
         """Every provider by name, in the order of loading."""
         return self._offers.providers

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mediasense.calls import Calls
@@ -43,7 +43,7 @@ class Planned:
     media: tuple[Media, ...]
     provider: Provider
     listener: Provider | None = None
-    question: Question = Question()
+    question: Question = field(default_factory=Question)
 
 
 class Run:

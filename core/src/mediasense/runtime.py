@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mediasense.config import Config, load_config
-from mediasense.discovery import named_plugin
+from mediasense.discovery import EntryPoint, named_plugin
 from mediasense.errors import ConfigError, UsageError, one_line
 from mediasense.keys import choose_env_files
 from mediasense.offers import DISABLE_VARIABLE
@@ -93,13 +93,19 @@ def config() -> Config:
 def plugins() -> Plugins:
     """Every plugin that is installed or named, and not switched off; some may have failed."""
     settings = config()
-    named = [named_plugin(name, "option") for name in _chosen[0].plugins]
-    named += [named_plugin(name, "config") for name in settings.plugins]
     return load_plugins(
         disabled=(*settings.disable_plugins, *_chosen[0].disabled),
         endpoints=settings.endpoints,
-        named=tuple(named),
+        named=named_plugins(),
         on_trace=_chosen[0].on_trace,
+    )
+
+
+def named_plugins() -> tuple[EntryPoint, ...]:
+    """The plugins that an option or the config file names, besides those that are installed."""
+    return (
+        *(named_plugin(name, "option") for name in _chosen[0].plugins),
+        *(named_plugin(name, "config") for name in config().plugins),
     )
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mediasense import runtime
 from mediasense.cli.completion import plugin_names
 from mediasense.cli.listings import ListingOptions, print_json
 from mediasense.cli.options import spread
@@ -44,7 +45,7 @@ def check(
     from mediasense.testing import Report, run_checks
     from mediasense.testing.sources import plugin_named, script_in
 
-    named = plugin_named(plugin)
+    named = plugin_named(plugin, runtime.named_plugins())
     script = script_in(service) if service is not None else None
     report = Report(results=run_checks(named, script, tuple(provider) if provider else None))
     if listing.as_json:

@@ -1,7 +1,6 @@
 """``mediasense init``: choose a provider, give it a key, try it, and keep both."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,11 +13,11 @@ from mediasense.cli.keys import from_environment, require_file, tell_saved
 from mediasense.cli.listings import nothing_installed
 from mediasense.cli.options import spread
 from mediasense.cli.settings import write_setting
+from mediasense.cli.trials import try_out
 from mediasense.errors import (
     AuthenticationError,
     MediasenseError,
     MissingCredentials,
-    ProviderError,
     UnknownProvider,
     UsageError,
 )
@@ -26,10 +25,8 @@ from mediasense.keys import Store
 from mediasense.output.terminal import say
 
 if TYPE_CHECKING:
-    from mediasense.checks import Check
     from mediasense.providers import Provider
 
-TIMEOUT = 30.0
 _TRIES = 3
 
 
@@ -55,7 +52,11 @@ class InitOptions:
         Store | None, typer.Option(help="Where the key is saved, as for [bold]keys set[/bold].")
     ] = None
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Try it for real before it is saved.")
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Try it for real before it is saved; that may cost a fraction of a cent.",
+        ),
     ] = True
     default: Annotated[
         bool | None,
@@ -87,7 +88,8 @@ class _Entered:
 def init(options: InitOptions) -> None:
     """Choose a provider, give it a key, try it for real, and keep both.
 
-    Without options everything is asked for.
+    Without options everything is asked for. To try a key, one tiny question is asked with it, which
+    may cost a fraction of a cent.
 
     mediasense init --provider groq --key-stdin --yes < key.txt
     mediasense init --provider groq --from-env GROQ_API_KEY --yes --no-default
@@ -175,7 +177,7 @@ def _set_up(provider: "Provider", options: InitOptions, *, interactive: bool) ->
     for left in range(_TRIES - 1, -1, -1):
         if entered is None and found is None and needs and interactive:
             entered = _ask_for_key(provider)
-        error = _tried(provider, entered, options, interactive=interactive)
+        error = _tried(provider, entered, interactive=interactive) if options.check else None
         if error is None:
             break
         again = isinstance(error, AuthenticationError) and interactive and left > 0
@@ -184,8 +186,21 @@ def _set_up(provider: "Provider", options: InitOptions, *, interactive: bool) ->
             raise error
         say("error", str(error))
         entered = found = None
+    if not options.check:
+        say("note", f"{provider.name} was not tried")
     if entered is not None:
         _save(entered, options.store)
+
+
+def _tried(
+    provider: "Provider", entered: _Entered | None, *, interactive: bool
+) -> MediasenseError | None:
+    """Try it with what was entered; the reason why it is of no use, or ``None``."""
+    from mediasense.keys import tried_out
+
+    held = nullcontext() if entered is None else tried_out(entered.variable, entered.value)
+    with held:
+        return try_out(provider, entered.variable if entered else None, interactive=interactive)
 
 
 def _require_address(provider: "Provider") -> None:
@@ -262,66 +277,6 @@ def _save(entered: _Entered, store: Store | None) -> None:
         tell_saved(save_path(entered.variable, Path(entered.value)))
     else:
         tell_saved(save_key(entered.variable, entered.value, store=store))
-
-
-# --- trying --------------------------------------------------------------------------------------
-
-
-def _tried(
-    provider: "Provider", entered: _Entered | None, options: InitOptions, *, interactive: bool
-) -> MediasenseError | None:
-    """Try it; the reason why it is of no use, or ``None``."""
-    if not options.check:
-        say("note", f"{provider.name} was not tried")
-        return None
-    from mediasense.checks import ask_once, check
-    from mediasense.types import Question
-
-    question = Question(timeout=TIMEOUT, retries=0)
-    with _held(entered):
-        say("note", f"{provider.name} is asked for its models ...")
-        found = check(runtime.dispatcher(), provider, question)
-        if found.status == "unchecked":
-            say("note", f"{provider.name} has no list of models that could be asked for")
-            wanted = interactive and agree(
-                "ask one tiny question instead? it may cost a little", default=True
-            )
-            if not wanted:
-                say("warning", f"{provider.name} was not tried")
-                return None
-            found = ask_once(runtime.dispatcher(), provider, question)
-    return _judged(provider, found, interactive=interactive)
-
-
-@contextmanager
-def _held(entered: _Entered | None) -> Iterator[None]:
-    from mediasense.keys import tried_out
-
-    with tried_out(entered.variable, entered.value) if entered is not None else nullcontext():
-        yield
-
-
-def _judged(provider: "Provider", found: "Check", *, interactive: bool) -> MediasenseError | None:
-    name = provider.name
-    if found.status == "ready":
-        say("note", f"{name} answered in {found.seconds:.1f} s, and did not refuse the key")
-        return None
-    if found.status == "unknown model":
-        say("warning", f"{name} answered, and {found.detail}; choose another with --model")
-        return None
-    if found.status == "no credentials":
-        return MissingCredentials(f"no key for {name}", hint=f"type: mediasense init -p {name}")
-    if found.status == "unauthorised":
-        return AuthenticationError(found.detail or f"{name} refused the key", hint="check the key")
-    error = ProviderError(
-        f"{name}: {found.detail or found.status}",
-        hint="try again, or add --no-check to save it untried",
-    )
-    if interactive:
-        say("error", str(error))
-        if agree("keep it all the same?", default=False):
-            return None
-    return error
 
 
 # --- the setting ---------------------------------------------------------------------------------

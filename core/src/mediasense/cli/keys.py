@@ -190,6 +190,8 @@ def tell_saved(saved: "Saved") -> None:
         say("note", f"{saved.variable} is saved in the system keyring")
     else:
         say("note", f"{saved.variable} is saved in {keys_path()}, which only you can read")
+    if saved.left_in_keyring:
+        say("warning", "the system keyring cannot be asked, and may still hold an older key")
     if is_in_environment(saved.variable):
         say("warning", f"{saved.variable} is set in the environment too, which comes first")
     if not keys_are_on():

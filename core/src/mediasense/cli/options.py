@@ -220,8 +220,8 @@ class PrintOptions:
         bool | None,
         typer.Option(
             "--stream/--no-stream",
-            help="Print the answer while it is written, or when it is whole. (default: while, where "
-            "it is text; in a pipe not with --fallback)",
+            help="Print the answer while it is written, or when it is whole. (default: while, "
+            "where it is text; in a pipe not with --fallback)",
             show_default=False,
         ),
     ] = None

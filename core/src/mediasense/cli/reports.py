@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediasense.errors import UsageError
-from mediasense.output.progress import Display
 from mediasense.output.terminal import say
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ def write_answer(
     Raises:
         MediasenseError: It cannot be written.
     """
+    from mediasense.output.progress import Display
     from mediasense.reports import write_report
 
     with Display() as display:
@@ -91,6 +91,7 @@ class BatchPages:
         """
         if not self.results.is_file():
             return  # it ended before there was any
+        from mediasense.output.progress import Display
         from mediasense.reports.batch import BatchReport, write_batch
 
         made_of = BatchReport(

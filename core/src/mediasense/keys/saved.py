@@ -12,7 +12,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mediasense.config import keys_path
@@ -43,12 +43,14 @@ class Saved:
         value: The key, or the path of a credentials file; ``None`` for one in the keyring. Never
             shown by ``repr``.
         is_path: Whether it is the path of a credentials file.
+        left_in_keyring: Whether the keyring, which cannot be asked, may still hold an older key.
     """
 
     variable: str
     store: Store
     value: str | None = field(default=None, repr=False)
     is_path: bool = False
+    left_in_keyring: bool = False
 
 
 def find_saved(variable: str) -> Kept | None:
@@ -102,9 +104,7 @@ def save_key(variable: str, value: str, *, store: Store | None = None) -> Saved:
                 hint="give --store file",
             ) from None
     _change(variable, saved)
-    if store == "file" and variable in before and before[variable].store == "keyring":
-        _forget(variable)
-    return saved
+    return _alone(saved, before.get(variable))
 
 
 def save_path(variable: str, path: Path) -> Saved:
@@ -116,8 +116,20 @@ def save_path(variable: str, path: Path) -> Saved:
     text = str(path.expanduser().absolute())
     if not text.isprintable() or len(text) > LONGEST_KEY:
         raise ConfigError(f"{one_line(text)} is no path that can be saved", hint="rename the file")
+    before = _read_whole()
     saved = Saved(variable=variable, store="file", value=text, is_path=True)
     _change(variable, saved)
+    return _alone(saved, before.get(variable))
+
+
+def _alone(saved: Saved, before: Saved | None) -> Saved:
+    """Take out of the keyring what the file now has in its place, if the keyring can be asked."""
+    if saved.store != "file" or before is None or before.store != "keyring":
+        return saved
+    try:
+        _forget(saved.variable)
+    except ConfigError:
+        return replace(saved, left_in_keyring=True)
     return saved
 
 
@@ -289,5 +301,5 @@ def _forget(variable: str) -> None:
     except NoKeyring as error:
         raise ConfigError(
             f"{variable} cannot be removed from the system keyring: {error}",
-            hint="unlock it and try again",
+            hint="unlock it, or save the key anew with --store file and remove that",
         ) from None

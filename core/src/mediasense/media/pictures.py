@@ -102,7 +102,7 @@ def _video(source: Source, workspace: Workspace) -> Media:
     return fetched(media, "video", asked, workspace) if media.uri is not None else media
 
 
-def _read(frames: Iterable[keyframes.KeyFrame]) -> tuple[KeyFrame, ...]:
+def _read(frames: Iterable[keyframes.ChosenFrame]) -> tuple[KeyFrame, ...]:
     return tuple(
         KeyFrame(
             timestamp=frame.timestamp,

@@ -122,7 +122,7 @@ class Blocks:
         self._before = part
         apart = before is not None and not part.follows(before)
         if part.code is None:
-            yield Block(source="".join(part.lines), apart=apart)
+            yield Block(source="".join(part.lines).rstrip() + "\n", apart=apart)
             return
         for number, line in enumerate(part.code):
             yield Block(source=line, is_code=True, apart=apart and not continued and not number)

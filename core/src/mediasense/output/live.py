@@ -7,14 +7,14 @@ import math
 import os
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from mediasense.output.blocks import Block, Blocks
 from mediasense.output.colour import allows_animation, allows_colour, console
-from mediasense.output.terminal import printable, put, write
+from mediasense.output.terminal import give_way, printable, put, write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,9 +50,13 @@ def printer(stream: TextIO, *, markdown: bool) -> Printer:
         stream: Where it is shown.
         markdown: Whether the answer may be Markdown; else its lines stay as they are.
     """
+    shown: Live | Plain
     if markdown and stream.isatty() and allows_colour(stream):
-        return Live(stream, moves=allows_animation(stream))
-    return Plain(stream)
+        shown = Live(stream, moves=allows_animation(stream))
+    else:
+        shown = Plain(stream)
+    give_way(stream, shown.aside)
+    return shown
 
 
 class Plain:
@@ -85,6 +89,14 @@ class Plain:
         if not self._ended or (self._held and not self._begun):
             write(self._stream, "\n")
         self._held, self._ended = "", True
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the terminal to another line meanwhile."""
+        if not self._ended:
+            write(self._stream, "\n")
+            self._ended = True
+        yield
 
 
 class Live:
@@ -130,6 +142,10 @@ class Live:
         self._thread.join()
         if self._failure is not None:
             raise self._failure
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Leave the terminal to another line meanwhile."""
+        return self._canvas.lifted()
 
     def _draw_on(self) -> None:
         try:
@@ -190,12 +206,26 @@ class _Canvas:
         self._console = _drawing_console(stream)
         self._columns = 0
         self._drawn: list[_Line] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Take the lines that change away while something else is written there."""
+        with self._lock:
+            if self._drawn:
+                put(self._stream, self._back_to(0, self._size().columns))
+                self._drawn = []
+            yield
 
     def show(self, done: Sequence[Block], rest: Sequence[Block]) -> None:
         """Show blocks for good, and under them blocks that will be shown anew.
 
         Where they begin as what they are drawn over, that stays: nothing flickers.
         """
+        with self._lock:
+            self._show(done, rest)
+
+    def _show(self, done: Sequence[Block], rest: Sequence[Block]) -> None:
         size = self._size()
         # The last column stays free: terminals differ in what they do after it.
         width = max(1, size.columns - 1)

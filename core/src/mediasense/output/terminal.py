@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Literal, TextIO
 
 from mediasense.errors import MediasenseError, one_line
@@ -14,8 +14,12 @@ from mediasense.output.colour import allows_colour
 Level = Literal["quiet", "normal", "verbose"]
 """How much is said on stderr: errors alone; notes and warnings too; each step too."""
 
+GiveWay = Callable[[], AbstractContextManager[None]]
+"""Leaves a terminal to another line meanwhile."""
+
 _STDOUT, _STDERR = 1, 2
 _kept_apart: list[TextIO] = []
+_unfinished: list[tuple[TextIO, GiveWay]] = []
 _level: list[Level] = ["normal"]
 
 _SAID_ANYWAY = ("error", "failed", "trace")
@@ -74,7 +78,7 @@ def answers_alone() -> Iterator[None]:
         if sys.stdout is stand_in:
             sys.stdout = stdout
         if another is not None:
-            _put_back(another)
+            _put_back(another, stdout)
 
 
 def _another_way(stdout: TextIO) -> TextIO | None:
@@ -91,9 +95,13 @@ def _another_way(stdout: TextIO) -> TextIO | None:
     return os.fdopen(kept, "w", encoding=stdout.encoding, errors=stdout.errors)
 
 
-def _put_back(kept: TextIO) -> None:
+def _put_back(kept: TextIO, stdout: TextIO) -> None:
     with suppress(OSError, ValueError):  # whoever reads has gone, or the disk is full: it was told
         kept.flush()
+    # What was printed past the stand-in still lies there, and would come behind the answer.
+    for printed in (stdout, sys.__stdout__):
+        with suppress(OSError, ValueError, AttributeError):
+            printed.flush()  # type: ignore[union-attr]
     with suppress(OSError):
         os.dup2(kept.fileno(), _STDOUT)
     with suppress(OSError, ValueError):
@@ -113,8 +121,35 @@ def say(kind: str, text: str) -> None:
     line = said(kind, text).encode(encoding, "replace").decode(encoding)
     if allows_colour(stream):
         line = styled(line)
-    stream.write(line + "\n")
-    stream.flush()
+    with _making_way(stream):
+        stream.write(line + "\n")
+        stream.flush()
+
+
+def give_way(stream: TextIO, way: GiveWay) -> None:
+    """Have what is shown on a stream, and is not finished, give way to what is said beside it.
+
+    Args:
+        stream: Where it is shown; the last one alone is known.
+        way: How it gives way.
+    """
+    _unfinished[:] = [(stream, way)]
+
+
+def _making_way(stream: TextIO) -> AbstractContextManager[None]:
+    for shown, way in _unfinished:
+        if _same_terminal(shown, stream):
+            return way()
+    return nullcontext()
+
+
+def _same_terminal(one: TextIO, other: TextIO) -> bool:
+    try:
+        if not (one.isatty() and other.isatty()):
+            return False
+        return os.fstat(one.fileno()).st_rdev == os.fstat(other.fileno()).st_rdev
+    except (OSError, ValueError):  # it is closed, or a stand-in
+        return False
 
 
 def said(kind: str, text: str) -> str:

@@ -18,7 +18,7 @@ from mediasense.steps import FrameUsed, LeftOut, Step, clock
 from mediasense.types import ImageFacts, Media
 
 if TYPE_CHECKING:
-    from mediasense.media.keyframes import KeyFrame, KeyFrames
+    from mediasense.media.keyframes import ChosenFrame, KeyFrames
 
 _EARLIEST_CUT = 0.7
 """Of the images a call should have: before that no call ends."""
@@ -81,7 +81,7 @@ def _end(plan: Plan, video: Media, watched: float) -> float:
     return max(watched, known or 0.0)
 
 
-def _frames_words(frames: Sequence[KeyFrame], work: FrameWork, found: KeyFrames) -> str:
+def _frames_words(frames: Sequence[ChosenFrame], work: FrameWork, found: KeyFrames) -> str:
     apart = work.every
     if apart is not None and len(frames) > 1 and found.worthwhile > len(frames):
         apart = (frames[-1].timestamp - frames[0].timestamp) / (len(frames) - 1)
@@ -101,7 +101,7 @@ def _frames_left_out(
     return (LeftOut(words=words + more, channels=("picture",), start=start, end=end),)
 
 
-def thinned(frames: Sequence[KeyFrame], count: int) -> tuple[KeyFrame, ...]:
+def thinned(frames: Sequence[ChosenFrame], count: int) -> tuple[ChosenFrame, ...]:
     """So many frames, evenly over all of them, the first and the last among them."""
     if count >= len(frames):
         return tuple(frames)
@@ -112,12 +112,12 @@ def thinned(frames: Sequence[KeyFrame], count: int) -> tuple[KeyFrame, ...]:
 
 
 def grouped(
-    frames: Sequence[KeyFrame], arranged: Arrangement, work: FrameWork
-) -> list[tuple[KeyFrame, ...]]:
+    frames: Sequence[ChosenFrame], arranged: Arrangement, work: FrameWork
+) -> list[tuple[ChosenFrame, ...]]:
     """Frames by calls; a call begins with a new screen where one is near."""
     cells = arranged.columns**2
     target, most = arranged.per_call * cells, work.per_call * cells
-    groups: list[tuple[KeyFrame, ...]] = []
+    groups: list[tuple[ChosenFrame, ...]] = []
     left = list(frames)
     while left:
         calls = max(1, arranged.calls - len(groups))
@@ -134,7 +134,7 @@ def grouped(
 
 
 def _frame_part(
-    frames: tuple[KeyFrame, ...],
+    frames: tuple[ChosenFrame, ...],
     arranged: Arrangement,
     work: FrameWork,
     workspace: Workspace,
@@ -157,7 +157,7 @@ def _frame_part(
     )
 
 
-def _frame_image(frame: KeyFrame, work: FrameWork, workspace: Workspace) -> Media:
+def _frame_image(frame: ChosenFrame, work: FrameWork, workspace: Workspace) -> Media:
     media = Media(
         modality="image",
         mime_type="image/jpeg",
@@ -171,7 +171,7 @@ def _frame_image(frame: KeyFrame, work: FrameWork, workspace: Workspace) -> Medi
 
 
 def _sheet(
-    frames: Sequence[KeyFrame], columns: int, work: FrameWork, workspace: Workspace
+    frames: Sequence[ChosenFrame], columns: int, work: FrameWork, workspace: Workspace
 ) -> Media:
     from mediasense.media.images.sheets import SheetFrame, make_sheet
 

@@ -77,8 +77,8 @@ def is_quick(schema: str) -> bool:
 def is_object(schema: str) -> bool:
     """Whether services enforce such a schema: its answer is an object, and it says so at its root.
 
-    OpenAI's guide to structured outputs (2026-11) wants an object there, without alternatives, and
-    the protocols of others follow it.
+    That is the one shape that they are taken to enforce; none is known to refuse it. Any other is
+    asked for in the prompt.
     """
     whole = json.loads(schema)
     if not isinstance(whole, dict):

@@ -23,6 +23,9 @@ PROJECT_FILES = (
 )
 """Where projects tell people and agents of themselves; a folder stands for the files in it."""
 
+_HIDDEN_ROOTS = tuple(sorted({n.split("/")[0] for n in PROJECT_FILES if n.startswith(".")}))
+"""Names with a dot that links may lead to; others, such as ``.env`` and ``.git``, hold secrets."""
+
 _RULE_ENDINGS = (".md", ".mdc")
 _MOST_RULES = 50
 _ROOT_MARK = ".git"
@@ -97,10 +100,11 @@ def is_context_file(text: str) -> bool:
 def project_context(
     folder: str | os.PathLike[str] = ".", *, room: int = MAX_CONTEXT_BYTES
 ) -> ProjectContext:
-    """Read the files in which a project tells of itself: those of :data:`PROJECT_FILES`.
+    """Read the files in which a project tells of itself: those of ``PROJECT_FILES``.
 
     They are looked for at the root of the git repository that the folder is in, or in the folder
-    itself where it is in none. A link that leads out of there is not followed.
+    itself where it is in none. A link that leads out of there, or to a hidden file such as
+    ``.env``, is not followed.
 
     Args:
         folder: A folder of the project.
@@ -117,8 +121,8 @@ def project_context(
     for path in _candidates(root):
         name = path.relative_to(root).as_posix()
         real = path.resolve()
-        if not real.is_relative_to(root):
-            left_out.append(f"{name}: it leads out of {root}")
+        if real != path and (why := _astray(real, root)):
+            left_out.append(f"{name}: {why}")
             continue
         if real in seen:
             continue  # AGENTS.md is often a link to CLAUDE.md
@@ -180,6 +184,15 @@ def _candidates(root: Path) -> Iterator[Path]:
                 yield path
         except OSError:
             continue
+
+
+def _astray(real: Path, root: Path) -> str:
+    """Why what a link leads to is not read; ``""`` where it may be."""
+    if not real.is_relative_to(root):
+        return f"it leads out of {root}"
+    first, *others = real.relative_to(root).parts
+    names = others if first in _HIDDEN_ROOTS else [first, *others]
+    return "it leads to a hidden file" if any(n.startswith(".") for n in names) else ""
 
 
 def _read(path: Path, most: int) -> bytes:

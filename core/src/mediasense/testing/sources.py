@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
-from mediasense.discovery import find_entry_points
+from mediasense.discovery import EntryPoint, find_entry_points
 from mediasense.discovery import named_plugin as point_of
 from mediasense.endpoints import Endpoint
 from mediasense.errors import PluginError, UsageError
@@ -86,8 +86,12 @@ def is_file(named: str) -> bool:
     return point_of(named).is_file
 
 
-def plugin_named(name: str) -> str:
+def plugin_named(name: str, further: tuple[EntryPoint, ...] = ()) -> str:
     """The module or file that a user means: an installed plugin, a module or a file.
+
+    Args:
+        name: What the user gives.
+        further: Plugins that may be meant besides the installed ones.
 
     Raises:
         UsageError: There is no such file.
@@ -97,7 +101,7 @@ def plugin_named(name: str) -> str:
             raise UsageError(f"there is no file {name}", hint="check the path")
         return name
     plain = name.replace("-", "_").removeprefix("mediasense_")
-    for point in find_entry_points():
+    for point in (*find_entry_points(), *further):
         if point.name.replace("-", "_").removeprefix("mediasense_") == plain:
             return point.module
     return name

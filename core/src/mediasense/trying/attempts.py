@@ -8,7 +8,7 @@ from functools import partial
 
 from mediasense.names import Modality
 from mediasense.providers import Limits
-from mediasense.specimens import SOUND_TYPES, VIDEO_TYPE, Colour, picture
+from mediasense.specimens import PICTURE_TYPES, SOUND_TYPES, VIDEO_TYPE, Colour, picture
 from mediasense.trying.asking import Asking
 from mediasense.trying.judging import IGNORED, SCHEMA, TAKEN, fits, is_short, listens, names_colours
 from mediasense.trying.records import Attempt, Attempts, Outcome, What
@@ -31,6 +31,31 @@ _TEMPERATURE = 0.5
 def try_text(asking: Asking) -> Attempts:
     """A question without any media."""
     return (asking.ask("text", "question", asking.text(), _HELLO),)
+
+
+def try_least(asking: Asking) -> Attempts:
+    """The smallest call there is, and no other: a word, else a picture, else a sound.
+
+    Returns:
+        The attempt; nothing for a provider that takes none of them.
+    """
+    provider = asking.provider
+    if provider.text is not None:
+        return try_text(asking)
+    if provider.image is not None:
+        kind = _first_of(PICTURE_TYPES, provider.image.mime_types)
+        request = asking.picture(kind, SIDE)
+        return (asking.ask("image", "question", request, _COLOUR, kinds=(kind,)),)
+    if provider.audio is not None:
+        kind = _first_of(SOUND_TYPES, provider.audio.mime_types)
+        what: What = "transcript" if provider.audio.transcribes else "question"
+        return sound_attempt(asking, what, kind)
+    return ()
+
+
+def _first_of(made: tuple[str, ...], taken: tuple[str, ...]) -> str:
+    """The first type that can be made and is taken; what is not stated may be any."""
+    return next((kind for kind in made if kind in taken), made[0])
 
 
 def try_picture(asking: Asking) -> Attempts:

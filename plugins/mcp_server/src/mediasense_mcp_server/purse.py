@@ -14,6 +14,7 @@ from mediasense import (
     ConnectionFailed,
     Forbidden,
     MediaError,
+    MediasenseError,
     MissingCredentials,
     PluginError,
     RateLimited,
@@ -26,6 +27,7 @@ from mediasense import (
 
 _UNBILLED = (
     AuthenticationError,
+    BudgetExceeded,
     ConfigError,
     ConnectionFailed,
     Forbidden,
@@ -39,7 +41,7 @@ _UNBILLED = (
     UnsupportedModality,
     UsageError,
 )
-"""Failures for which no service charges."""
+"""Failures for which no service charges; calls that were made before them are another matter."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,8 @@ class Purse:
     """A limit of cost for each call, and one for all calls of a session together.
 
     Nobody may ever say what a call that failed or was cancelled has cost. So it counts as what it
-    was allowed, unless it failed in a way for which no service charges.
+    was allowed, unless it failed in a way for which no service charges; then it counts as what the
+    calls before came to, such as those about earlier parts of a video.
 
     Args:
         each: US dollars; ``None`` for no limit.
@@ -90,8 +93,8 @@ class Purse:
         try:
             yield held
             paid = limit if held.cost is None else held.cost
-        except _UNBILLED:
-            paid = 0.0
+        except MediasenseError as error:
+            paid = _cost_of(error, limit)
             raise
         finally:
             self._settle(limit, paid)
@@ -114,3 +117,11 @@ class Purse:
         self._spent += paid
         self._settled.set()
         self._settled = asyncio.Event()
+
+
+def _cost_of(error: MediasenseError, limit: float) -> float:
+    """US dollars that a call which failed may have come to."""
+    ended = (error, *error.others)
+    if error.spent is None or not all(isinstance(one, _UNBILLED) for one in ended):
+        return limit
+    return min(error.spent, limit)

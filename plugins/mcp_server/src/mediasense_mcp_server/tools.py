@@ -105,6 +105,13 @@ def _look(given: LookArguments, job: Job) -> Outcome:
 
 def _watch(given: WatchArguments, job: Job) -> Outcome:
     source = job.settings.folders.source(given.path)
+    # Before anybody is asked: if it fails, nothing was paid.
+    pictures: tuple[mediasense.KeyFrame, ...] = ()
+    if given.key_frames:
+        job.work.report("choosing key frames", None)
+        pictures = mediasense.key_frames(
+            source, most=given.key_frames, start=given.start, end=given.end
+        )
     analysis = _analysis(
         [source],
         "video",
@@ -115,12 +122,6 @@ def _watch(given: WatchArguments, job: Job) -> Outcome:
         frames=given.frames,
         audio_provider=job.settings.audio_provider,
     )
-    pictures: tuple[mediasense.KeyFrame, ...] = ()
-    if given.key_frames:
-        job.work.report("choosing key frames", None)
-        pictures = mediasense.key_frames(
-            source, most=given.key_frames, start=given.start, end=given.end
-        )
     return contents.of_answer(analysis, pictures)
 
 

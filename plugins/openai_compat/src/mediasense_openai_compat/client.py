@@ -320,7 +320,24 @@ class _Service:
         try:
             yield
         except (openai.OpenAIError, httpx2.RequestError, ValueError, RecursionError) as error:
-            raise named_error(error, self.connection, model=self.request.model) from None
+            raise self._of_schema(
+                named_error(error, self.connection, model=self.request.model)
+            ) from None
+
+    def _of_schema(self, error: ProviderError) -> ProviderError:
+        """The same error, which is not about the model where no service behind it takes a schema.
+
+        OpenRouter answers 404 to that as it does for models that it does not know, and says "No
+        endpoints found that can handle the requested parameters." (as users of it report, 2026-07).
+        """
+        asks = isinstance(self.request, TextRequest) and self.request.json_schema is not None
+        if not (asks and self.preset.requires_parameters and error.status == 404):
+            return error
+        if "requested parameters" not in error.message:
+            return error
+        return RequestRejected(
+            error.message, hint="leave options out, or use another --model", status=404
+        )
 
 
 def named_error(error: Exception, connection: Connection, *, model: str | None) -> ProviderError:

@@ -1,8 +1,9 @@
 """JSON Schemas as strict decoding wants them.
 
-OpenAI's guide to structured outputs (developers.openai.com/api/docs/guides/structured-outputs, and
-``to_strict_json_schema`` of openai 3.54.0; read 2026-11): every object names all that it may hold,
-all of it is required, the root is an object without alternatives, and only some keywords are known.
+That every object names all that it may hold, and all of it is required, is what
+``to_strict_json_schema`` of the SDK makes of a schema (``openai.lib._pydantic`` of openai 3.57.0,
+read 2026-11). That the root is an object without alternatives, and which keywords and formats are
+known, is not in the SDK and not verified: what goes beyond it is sent without ``strict``.
 """
 
 from __future__ import annotations

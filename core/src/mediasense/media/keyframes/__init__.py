@@ -22,7 +22,7 @@ from mediasense.media.recordings import open_recording
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-__all__ = ["FrameReason", "KeyFrame", "KeyFrames", "choose_key_frames", "frames_at"]
+__all__ = ["ChosenFrame", "FrameReason", "KeyFrames", "choose_key_frames", "frames_at"]
 
 _COVERAGE_SECONDS = 30.0
 _READING = 0.1  # of the progress
@@ -30,7 +30,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyFrame:
+class ChosenFrame:
     """A picture of a recording.
 
     Attributes:
@@ -63,7 +63,7 @@ class KeyFrames:
         damage: What is wrong where it breaks off; ``""`` for one that is whole.
     """
 
-    frames: tuple[KeyFrame, ...]
+    frames: tuple[ChosenFrame, ...]
     worthwhile: int
     method: str
     end: float
@@ -244,7 +244,7 @@ class _Watching:
         frames = self._asked(moments)
         return self._result(frames, len(frames), "at given times")
 
-    def _asked(self, moments: Sequence[float]) -> list[KeyFrame]:
+    def _asked(self, moments: Sequence[float]) -> list[ChosenFrame]:
         groups = wants_at(self._packets, moments)
         written = [(look.want.time, self._write(look)) for look in self._watcher.looks(groups)]
         return [_key_frame(time, "asked", still.result()) for time, still in written]
@@ -281,7 +281,7 @@ class _Watching:
     def _write(self, look: Look) -> Future[Still]:
         return self._writer.write(look.frame)
 
-    def _result(self, frames: list[KeyFrame], worthwhile: int, method: str) -> KeyFrames:
+    def _result(self, frames: list[ChosenFrame], worthwhile: int, method: str) -> KeyFrames:
         if not frames:
             raise nothing_decodes(self._watcher.damage)
         self._report(1.0)
@@ -307,8 +307,8 @@ def _remove_others(
             _remove(candidate.kept)
 
 
-def _key_frame(timestamp: float, reason: FrameReason, still: Still) -> KeyFrame:
-    return KeyFrame(
+def _key_frame(timestamp: float, reason: FrameReason, still: Still) -> ChosenFrame:
+    return ChosenFrame(
         timestamp=timestamp,
         reason=reason,
         path=still.path,

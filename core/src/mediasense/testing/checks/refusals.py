@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 from mediasense.errors import UnsupportedModality, UsageError
 from mediasense.names import MediaModality
 from mediasense.testing.registry import NotDeclared, Unproved, check, require
 from mediasense.testing.samples import sample
-from mediasense.testing.subject import Kind, Subject, is_known, told
+from mediasense.testing.subject import Kind, Subject, is_known, said, told
 
+_FIELD = "canary_field"
+_SCHEMA = json.dumps({"type": "object", "properties": {_FIELD: {}}, "required": [_FIELD]})
 _TYPES: dict[MediaModality, tuple[str, ...]] = {
     "image": ("image/bmp", "image/gif", "image/tiff", "image/webp", "image/png"),
     "video": ("video/x-msvideo", "video/x-matroska", "video/webm", "video/mp4"),
@@ -90,7 +94,7 @@ def check_another_type_is_never_sent_as_it_is(subject: Subject) -> None:
 @check("options")
 def check_an_undeclared_option_is_refused(subject: Subject) -> None:
     """An option that is not declared is refused, and nothing is sent."""
-    given = {"max_output_tokens": 4321, "temperature": 0.375, "json_schema": '{"type": "object"}'}
+    given = {"max_output_tokens": 4321, "temperature": 0.375}
     kinds: tuple[Kind, ...] = subject.files("image")
     undeclared = [name for name in given if name not in subject.options("image")]
     if not undeclared:
@@ -104,6 +108,39 @@ def check_an_undeclared_option_is_refused(subject: Subject) -> None:
             isinstance(outcome.error, UsageError) and not outcome.calls,
             f"image: {name} is not declared, and asking with it was not refused",
         )
+
+
+@check("options")
+def check_an_undeclared_schema_is_asked_for_in_words(subject: Subject) -> None:
+    """A schema is asked for in the prompt where it is not declared, and the answer still fits."""
+    kinds = subject.files("image")
+    if "json_schema" in subject.options("image"):
+        raise NotDeclared("it declares json_schema")
+    media = subject.media(kinds[0])
+    assert media.path is not None
+    said_so = f'{{"{_FIELD}": "forty-two pipes"}}'
+    subject.says(said(text=said_so, pieces=(said_so,)))
+    question = subject.question(model=_model(subject), json_schema=_SCHEMA)
+    outcome = subject.analyze((media.path,), question)
+    if not subject.prompted("image"):
+        require(
+            isinstance(outcome.error, UnsupportedModality) and not outcome.calls,
+            "image: no question is answered, and asking with a schema was not refused",
+        )
+        return
+    require(
+        outcome.error is None,
+        f"image: json_schema is not declared, and asking with one failed: {told(outcome.error)}",
+    )
+    require(
+        outcome.mentions(_FIELD),
+        "image: json_schema is not declared, and the prompt that asks for it did not reach the "
+        "service: send request.prompt as it is",
+    )
+    require(
+        outcome.value.data == json.loads(said_so),
+        f"image: the service said {said_so!r}, and the data of the answer is {outcome.value.data}",
+    )
 
 
 def _is_taken(subject: Subject, modality: MediaModality) -> bool:
