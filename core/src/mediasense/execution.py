@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from mediasense import prompts
 from mediasense.errors import MediaRejected, MediasenseError, MediaTooLarge
-from mediasense.filling import Ask, Filler
+from mediasense.filling import Ask, Filler, call_step
 from mediasense.forms import Form
-from mediasense.given import Asked, Given, heading, joining_step, put_together
+from mediasense.given import Asked, Given, heading, put_together
 from mediasense.media.workspace import Workspace
 from mediasense.names import OnText, Strategy
 from mediasense.pacing.pacer import Stopped
@@ -127,7 +127,7 @@ class Execution:
             joined = self._join(asked)
             if plan.joining is not None:
                 words = f"{len(asked)} answers to one{form_words(plan.joining, self._question)}"
-                steps.append(joining_step(plan.joining, joined.answers[0], words))
+                steps.append(call_step("join", words, plan.joining, joined.answers[0]))
         last = joined or asked[0]
         steps += last.filled.steps if last.filled is not None else ()
         return self._done(joined, asked, found, steps)

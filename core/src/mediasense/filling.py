@@ -18,7 +18,7 @@ from mediasense.errors import (
     one_line,
 )
 from mediasense.forms import Form
-from mediasense.names import OnText
+from mediasense.names import Action, OnText
 from mediasense.planning.plans import Call
 from mediasense.requests import make_request
 from mediasense.schemas.answers import Reading
@@ -113,7 +113,8 @@ class Filler:
             f"{reading.misfits[0]}; it was asked once more"
         )
         filled = _filled(second, better, (*warnings, told))
-        return replace(filled, others=(answer,), steps=(_again_step(call, second),))
+        again = call_step("ask again", "for an answer that fits the schema", call, second)
+        return replace(filled, others=(answer,), steps=(again,))
 
     def _first(
         self, call: Call, prompt: str | None, media: tuple[Media, ...]
@@ -188,10 +189,11 @@ def _misfit(call: Call, answer: Answer, reading: Reading) -> InvalidAnswer:
     return InvalidAnswer(f"the answer of {name} does not fit the schema: {told}", hint=hint)
 
 
-def _again_step(call: Call, answer: Answer) -> Step:
+def call_step(action: Action, words: str, call: Call, answer: Answer) -> Step:
+    """What is told of a call that nobody planned by its parts: one that asks again, or joins."""
     return Step(
-        action="ask again",
-        words="for an answer that fits the schema",
+        action=action,
+        words=words,
         provider=call.provider.name,
         model=answer.model,
         calls=1,

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 
 from mediasense.filling import Filled
 from mediasense.parts import Part
-from mediasense.planning.plans import Call
-from mediasense.steps import Step, clock
-from mediasense.sums import tokens_of
+from mediasense.steps import clock
 from mediasense.types import Answer, TextLine
 
 
@@ -57,17 +55,3 @@ def put_together(headings: Sequence[str], asked: Sequence[Asked]) -> Answer:
         lines += [replace(line, image=before + (line.image or 1)) for line in one.answer.lines]
         before += len(one.part.media)
     return replace(last, text="\n\n".join(texts), lines=tuple(lines), usage=None, warnings=())
-
-
-def joining_step(call: Call, answer: Answer, words: str) -> Step:
-    """What is told of the call that made one answer of several."""
-    return Step(
-        action="join",
-        words=words,
-        provider=call.provider.name,
-        model=answer.model,
-        calls=1,
-        tokens=tokens_of([answer]),
-        cost=answer.cost,
-        cached=int(answer.cached),
-    )

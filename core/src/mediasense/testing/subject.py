@@ -15,7 +15,7 @@ from mediasense.dispatch import Dispatcher
 from mediasense.errors import MediasenseError, PluginError
 from mediasense.hooks import Hooks
 from mediasense.media.source import Source as MediaSource
-from mediasense.names import HOOK_OF, MediaModality, Modality, OnText
+from mediasense.names import MediaModality, Modality, OnText
 from mediasense.planning.options import call as planned_call
 from mediasense.providers import Access, AudioLimits, ImageLimits, Limits, Provider
 from mediasense.testing.environment import only
@@ -446,11 +446,6 @@ def _link(kind: Kind, limits: Limits) -> Media:
     modality = MODALITY_OF[kind]
     assert modality != "text"
     return Media(modality=modality, mime_type="", uri=uri)
-
-
-def hook_of(kind: Kind) -> str:
-    """The hook that answers a kind."""
-    return HOOK_OF[MODALITY_OF[kind]]
 
 
 def told(error: BaseException | None) -> str:

@@ -43,7 +43,6 @@ _CONTAINERS = (
     "3g2,3gp,aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,m4a,matroska,mj2,mov,mp3,mp4,mpeg,"
     "mpegts,ogg,rm,w64,wav,webm,wv"
 )
-_OPEN_SECONDS = 20.0
 
 # A broadcast that was cut may begin ten seconds before its first whole picture.
 _FIRST_PACKETS = 600
