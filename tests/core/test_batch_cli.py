@@ -257,6 +257,18 @@ def test_the_prompt_may_come_from_a_file(cli, picture, tmp_path, service):
     assert service.asked == ["was ist das? äöü"]
 
 
+@pytest.mark.parametrize("question", ["what?", "what is wrong here"])
+def test_a_question_among_the_files_is_refused_before_anybody_is_asked(
+    cli, picture, service, question
+):
+    done = cli(picture, question)
+    assert done.exit_code == 2
+    assert done.stderr == (
+        f"error: there is no file '{question}'; if it is a question, give it as --prompt\n"
+    )
+    assert service.asked == []
+
+
 @pytest.mark.parametrize("data", [None, b"", b" \n", b"\xff\xfe\x00", b"x" * 1_000_001])
 def test_a_prompt_file_that_is_none_is_refused(cli, picture, tmp_path, service, data):
     path = tmp_path / "ask.md"

@@ -167,6 +167,7 @@ def batch(
     if address is not None and engine != "ray":
         raise UsageError("--address is of a Ray cluster", hint="add --engine ray")
     _require_readable(lists)
+    _require_no_question(named)
     asked = runtime.dispatcher().settled(asked)
     pages = BatchPages.of(report, out, asked)
     tally = Tally()
@@ -339,6 +340,19 @@ def _require_readable(lists: tuple[Path, ...]) -> None:
         if path.is_dir() or not os.access(path, os.R_OK):
             why = "is a folder" if path.is_dir() else "cannot be read"
             raise UsageError(f"--manifest {path} {why}", hint="check the path")
+
+
+def _require_no_question(named: tuple[str, ...]) -> None:
+    """Refuse a question that stands where files do: all else would be asked about without it."""
+    from mediasense.media.source import is_uri
+
+    for name in named:
+        asks = " " in name or name.endswith("?")
+        is_place = os.sep in name or "*" in name or is_uri(name) or os.path.lexists(name)
+        if asks and not is_place:
+            raise UsageError(
+                f"there is no file {name!r}", hint="if it is a question, give it as --prompt"
+            )
 
 
 def _limits(rpm: str | None, tpm: str | None) -> "dict[str, RateLimit]":
