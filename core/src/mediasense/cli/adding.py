@@ -21,7 +21,6 @@ from mediasense.errors import (
     UnknownProvider,
     UsageError,
 )
-from mediasense.masking import looks_like_key
 from mediasense.names import Modality
 from mediasense.output.terminal import answers, say, write
 
@@ -273,6 +272,8 @@ def _pair(option: str, text: str) -> tuple[str, str]:
 
 
 def _require_no_keys(headers: dict[str, "Toml"]) -> None:
+    from mediasense.masking import looks_like_key
+
     for name, value in headers.items():
         if isinstance(value, str) and looks_like_key(value):
             raise UsageError(
