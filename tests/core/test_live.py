@@ -56,6 +56,8 @@ def screen(written: str, *, columns: int = 80) -> list[str]:
             lines[row] = lines[row][:column].ljust(column) + part + lines[row][column + 1 :]
             column += 1
             assert column < columns
+    while len(lines) > row + 1 and not lines[-1]:
+        lines.pop()  # below the cursor nothing was written, or it was cleared
     return lines
 
 
@@ -143,6 +145,16 @@ def test_however_it_comes_the_screen_is_the_same(text, data):
         live._canvas.show(live._blocks.take(), live._blocks.rest())
     live._canvas.show(live._blocks.end(), ())
     assert screen(terminal.getvalue()) == drawn(text)
+
+
+def test_what_was_begun_and_turned_out_to_be_nothing_leaves_nothing():
+    terminal = Terminal()
+    live = Live(terminal)
+    for piece in ("# A heading\n`", "``"):
+        live._blocks.add(piece)
+        live._canvas.show(live._blocks.take(), live._blocks.rest())
+    live._canvas.show(live._blocks.end(), ())
+    assert screen(terminal.getvalue()) == ["A heading", ""]
 
 
 @settings(max_examples=200, deadline=None)
