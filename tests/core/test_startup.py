@@ -98,3 +98,11 @@ def test_the_site_sees_no_provider_package(site):
     """The core is tested alone."""
     code = "from mediasense.discovery import find_entry_points; print(list(find_entry_points()))"
     assert site.python(code).stdout == "[]\n"
+
+
+def test_a_command_loads_no_other_one(site):
+    code = "import sys; sys.argv[1:] = ['cache', 'stats']; from mediasense.cli import main\n"
+    code += "try: main()\nfinally: print(*(n for n in sys.modules if n.startswith('mediasense.cli.')))"
+    loaded = site.python(code).stdout.splitlines()[-1].split()
+    assert "mediasense.cli.cache" in loaded
+    assert not {f"mediasense.cli.{n}" for n in ("ask", "batch", "keys", "tasks")} & {*loaded}

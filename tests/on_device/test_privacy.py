@@ -74,12 +74,15 @@ def test_the_log_of_the_program_stays_as_it_was(picture):
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
 def test_ctrl_c_stops_it_at_once(tmp_path, heed_ctrl_c):
     """Lines that wait to be read are not read first, and no thread holds up the end."""
+    import resource
+
     rows = [(10 + 500 * (n % 3), 10 + 24 * (n // 3), "many words to read " * 2) for n in range(150)]
     path = tmp_path / "dense.png"
     path.write_bytes(media(page(*rows, size=(1500, 1240), print_size=15)).read())
     code = READ.replace(
         "image = ", "plugin.list_models(None)\nprint('begun', flush=True)\nimage = "
     )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     with subprocess.Popen(
         [sys.executable, "-c", code, str(path)],
         stdout=subprocess.PIPE,
@@ -89,11 +92,9 @@ def test_ctrl_c_stops_it_at_once(tmp_path, heed_ctrl_c):
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
         time.sleep(1.5)
-        begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
-        assert (
-            time.monotonic() - begun < 5
-        )  # all of it takes 10 on an idle machine, and more on others
+    # Of the processor, whatever else the machine does: all of it takes 22 seconds.
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 11
     assert b"KeyboardInterrupt" in errors
     assert process.returncode == -signal.SIGINT

@@ -27,7 +27,9 @@ def main() -> None:
 
         if is_asked():
             complete(build)
-        build()(prog_name=NAME)
+        # A shell that asks for completions wants to know of all commands.
+        completes = "_MEDIASENSE_COMPLETE" in os.environ
+        build(None if completes else next(iter(sys.argv[1:]), None))(prog_name=NAME)
     except KeyboardInterrupt:
         _leave(_INTERRUPTED)
     except SystemExit as end:

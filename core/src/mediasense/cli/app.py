@@ -4,8 +4,9 @@ import functools
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,19 +16,9 @@ from typer.exceptions import TyperException
 from typer.main import get_group
 
 from mediasense import runtime
-from mediasense.cli import ask, batch, look_for_garbage
-from mediasense.cli.cache import cache_app
+from mediasense.cli import look_for_garbage
 from mediasense.cli.common import be_quiet, be_verbose, equip, tidy_help
 from mediasense.cli.completion import plugin_names
-from mediasense.cli.doctor import doctor
-from mediasense.cli.history import history_app
-from mediasense.cli.init import init
-from mediasense.cli.keys import keys_app
-from mediasense.cli.new_plugin import new_plugin
-from mediasense.cli.plugins import plugins_app
-from mediasense.cli.providers import models, providers_app
-from mediasense.cli.settings import config_app
-from mediasense.cli.tasks import tasks_app
 from mediasense.cli.usage import no_command, understood
 from mediasense.errors import ConfigError, MediasenseError, PluginError
 from mediasense.output.terminal import answers, answers_alone, choose_level, say, write
@@ -171,7 +162,7 @@ class ErrorBoundary(TyperGroup):
 
     def _require_new_names(self, commands: Mapping[str, Any]) -> None:
         for name in commands:
-            if name in self.commands:
+            if name in self.commands or name in _OFFERED:
                 raise PluginError(
                     f"there is already a command {name!r}", hint="give it another name"
                 )
@@ -228,8 +219,56 @@ def _told_usage(error: TyperException) -> int:
     return error.exit_code
 
 
-def build() -> typer.Typer:
-    """Make the application; it finds the commands of plugins by itself."""
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """A command of the core.
+
+    Attributes:
+        module: Where it is, in this package.
+        attribute: What it is called there: a function, or an application with commands in it.
+        panel: Under which heading the help shows it.
+    """
+
+    module: str
+    attribute: str
+    panel: str
+
+    def add_to(self, app: typer.Typer, name: str) -> None:
+        """Load it, and make it a command."""
+        found = getattr(import_module(f"mediasense.cli.{self.module}"), self.attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, rich_help_panel=self.panel)
+        else:
+            app.command(name, rich_help_panel=self.panel)(found)
+
+
+_OFFERED = {
+    "image": _Offered("ask", "image", "Ask"),
+    "video": _Offered("ask", "video", "Ask"),
+    "audio": _Offered("ask", "audio", "Ask"),
+    "plan": _Offered("ask", "plan", "Ask"),
+    "batch": _Offered("batch", "batch", "Ask"),
+    "tasks": _Offered("tasks", "tasks_app", "Ask"),
+    "providers": _Offered("providers", "providers_app", "Look around"),
+    "models": _Offered("providers", "models", "Look around"),
+    "plugins": _Offered("plugins", "plugins_app", "Look around"),
+    "init": _Offered("init", "init", "Set up"),
+    "keys": _Offered("keys", "keys_app", "Set up"),
+    "config": _Offered("settings", "config_app", "Set up"),
+    "doctor": _Offered("doctor", "doctor", "Set up"),
+    "new-plugin": _Offered("new_plugin", "new_plugin", "Write a plugin"),
+    "history": _Offered("history", "history_app", "What is kept"),
+    "cache": _Offered("cache", "cache_app", "What is kept"),
+}
+
+
+def build(first: str | None = None) -> typer.Typer:
+    """Make the application; it finds the commands of plugins by itself.
+
+    Args:
+        first: The first word that was typed. Where it names a command, no other one is loaded,
+            which takes a quarter of a short run.
+    """
     app = typer.Typer(
         cls=ErrorBoundary,
         help=_HELP,
@@ -239,19 +278,9 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for command in (ask.image, ask.video, ask.audio, ask.plan, batch.batch):
-        app.command(rich_help_panel="Ask")(command)
-    app.add_typer(tasks_app, name="tasks", rich_help_panel="Ask")
-    for name, group in (("providers", providers_app), ("plugins", plugins_app)):
-        app.add_typer(group, name=name, rich_help_panel="Look around")
-    app.command(rich_help_panel="Look around")(models)
-    app.command(rich_help_panel="Set up")(init)
-    for name, group in (("keys", keys_app), ("config", config_app)):
-        app.add_typer(group, name=name, rich_help_panel="Set up")
-    app.command(rich_help_panel="Set up")(doctor)
-    app.command("new-plugin", rich_help_panel="Write a plugin")(new_plugin)
-    for name, group in (("history", history_app), ("cache", cache_app)):
-        app.add_typer(group, name=name, rich_help_panel="What is kept")
+    wanted = (first,) if first in _OFFERED else tuple(_OFFERED)
+    for name in wanted:
+        _OFFERED[name].add_to(app, name)
     return app
 
 
