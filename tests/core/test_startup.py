@@ -101,8 +101,11 @@ def test_the_site_sees_no_provider_package(site):
 
 
 def test_a_command_loads_no_other_one(site):
-    code = "import sys; sys.argv[1:] = ['cache', 'stats']; from mediasense.cli import main\n"
-    code += "try: main()\nfinally: print(*(n for n in sys.modules if n.startswith('mediasense.cli.')))"
+    code = (
+        "import sys; sys.argv[1:] = ['cache', 'stats']; from mediasense.cli import main\n"
+        "try: main()\n"
+        "finally: print(*(name for name in sys.modules if name.startswith('mediasense.cli.')))"
+    )
     loaded = site.python(code).stdout.splitlines()[-1].split()
     assert "mediasense.cli.cache" in loaded
     assert not {f"mediasense.cli.{n}" for n in ("ask", "batch", "keys", "tasks")} & {*loaded}
