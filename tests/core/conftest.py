@@ -267,6 +267,42 @@ def _forget(runtime: ModuleType) -> None:
         lookup.cache_clear()
 
 
+class Here(Site):
+    """The same folder, seen by this process: quicker, where none of its own is needed."""
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line to its end, as if nothing had been looked up before."""
+        from typer.testing import CliRunner
+
+        from mediasense import runtime
+        from mediasense.cli import NAME
+        from mediasense.cli.app import build
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in self.environment.keys() - {"PYTHONPATH"}:
+                patch.setenv(name, self.environment[name])
+            _forget(runtime)
+            made = build(next(iter(arguments), None))
+            done = CliRunner().invoke(made, list(arguments), prog_name=NAME)
+            _forget(runtime)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def here(installed: Site) -> Here:
+    """A folder for plugins that are found by this process."""
+    return Here(installed.folder, installed.environment)
+
+
+@pytest.fixture
+def acme_here(here: Here) -> Here:
+    """The same with the plugin ``acme``."""
+    here.install("acme", ACME)
+    return here
+
+
 @pytest.fixture
 def acme_site(site: Site) -> Site:
     """A folder with the plugin ``acme``, for processes."""

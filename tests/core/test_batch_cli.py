@@ -68,7 +68,7 @@ def service(threaded_server, monkeypatch) -> Iterator[Service]:
 @pytest.fixture
 def cli(acme_installed, service) -> Callable[..., Result]:
     def run(*arguments: object, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(build(), ["batch", *map(str, arguments)], input=stdin)
+        return CliRunner().invoke(build("batch"), ["batch", *map(str, arguments)], input=stdin)
 
     return run
 

@@ -54,7 +54,7 @@ def cli(installed):
     """Run the command line in this process, over what is installed in the test."""
 
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(), list(arguments))
+        return CliRunner().invoke(build(next(iter(arguments), None)), list(arguments))
 
     return run
 

@@ -36,12 +36,12 @@ def write(text: str) -> Path:
     return config_file()
 
 
-def test_the_path_is_printed(acme_site):
-    assert acme_site.run("config", "path").stdout == f"{config_file()}\n"
+def test_the_path_is_printed(acme_here):
+    assert acme_here.run("config", "path").stdout == f"{config_file()}\n"
 
 
-def test_setting_makes_a_private_file(acme_site):
-    done = acme_site.run("config", "set", "provider", "acme")
+def test_setting_makes_a_private_file(acme_here):
+    done = acme_here.run("config", "set", "provider", "acme")
     assert done.returncode == 0, done.stderr
     assert config_file().read_text() == 'provider = "acme"\n'
     assert stat.S_IMODE(config_file().stat().st_mode) == 0o600
@@ -60,8 +60,8 @@ def test_setting_makes_a_private_file(acme_site):
         (["env_file", "~/.env"], 'env_file = "~/.env"'),
     ],
 )
-def test_what_is_typed_becomes_the_value_that_is_meant(acme_site, words, line):
-    done = acme_site.run("config", "set", *words)
+def test_what_is_typed_becomes_the_value_that_is_meant(acme_here, words, line):
+    done = acme_here.run("config", "set", *words)
     assert done.returncode == 0, done.stderr
     assert config_file().read_text() == f"{line}\n"
 
@@ -77,40 +77,40 @@ def test_what_is_typed_becomes_the_value_that_is_meant(acme_site, words, line):
         (["provider", "a", "b"], "provider: not a text"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_written(acme_site, words, said):
-    done = acme_site.run("config", "set", *words)
+def test_what_cannot_be_is_refused_and_nothing_written(acme_here, words, said):
+    done = acme_here.run("config", "set", *words)
     assert done.returncode == 2
     assert said in done.stderr
     assert not config_file().exists()
 
 
-def test_the_rest_of_the_file_stays_as_it_is(acme_site):
+def test_the_rest_of_the_file_stays_as_it_is(acme_here):
     write(ENDPOINTS)
-    acme_site.run("config", "set", "timeout", "90")
+    acme_here.run("config", "set", "timeout", "90")
     assert config_file().read_text() == ENDPOINTS.replace("# mine\n", "# mine\ntimeout = 90\n")
-    acme_site.run("config", "unset", "timeout")
+    acme_here.run("config", "unset", "timeout")
     assert config_file().read_text() == ENDPOINTS
 
 
-def test_a_provider_of_nobody_is_warned_of(acme_site):
-    done = acme_site.run("config", "set", "provider", "nobody")
+def test_a_provider_of_nobody_is_warned_of(acme_here):
+    done = acme_here.run("config", "set", "provider", "nobody")
     assert (done.returncode, "no installed plugin offers 'nobody'" in done.stderr) == (0, True)
 
 
-def test_two_writers_at_once_lose_nothing(acme_site):
+def test_two_writers_at_once_lose_nothing(acme_here):
     names = ("timeout", "retries", "cache_days", "cache_megabytes")
-    started = [acme_site.start("config", "set", name, "5") for name in names]
+    started = [acme_here.start("config", "set", name, "5") for name in names]
     assert [process.wait(60) for process in started] == [0] * 4
     for process in started:
         process.communicate()
     assert sorted(config_file().read_text().split()) == sorted([*names, *["="] * 4, *["5"] * 4])
 
 
-def test_show_says_where_each_setting_comes_from(acme_site):
+def test_show_says_where_each_setting_comes_from(acme_here):
     write('\nprovider = "acme"\ntimeout = 90\n')
-    acme_site.environment["MEDIASENSE_CACHE"] = "on"
-    acme_site.environment["MEDIASENSE_PROVIDER"] = "other"
-    told = json.loads(acme_site.run("config", "show", "--json").stdout)
+    acme_here.environment["MEDIASENSE_CACHE"] = "on"
+    acme_here.environment["MEDIASENSE_PROVIDER"] = "other"
+    told = json.loads(acme_here.run("config", "show", "--json").stdout)
     rows = {row["name"]: (row["value"], row["from"]) for row in told["settings"]}
     assert rows["timeout"] == (90.0, f"{config_file()}:3")
     assert rows["provider"] == ("other", "MEDIASENSE_PROVIDER")
@@ -119,47 +119,47 @@ def test_show_says_where_each_setting_comes_from(acme_site):
 
 
 @pytest.mark.parametrize("text", ["timeout =", 'timeout = "soon"\nretries = 1\n', "[x]\n"])
-def test_a_broken_file_is_shown_and_help_still_works(acme_site, text):
+def test_a_broken_file_is_shown_and_help_still_works(acme_here, text):
     write(text)
-    shown = acme_site.run("config", "show")
+    shown = acme_here.run("config", "show")
     assert (shown.returncode, "timeout" in shown.stdout) == (3, True)
     assert f"error: {config_file()}:1: " in shown.stderr
-    assert acme_site.run("config", "path").returncode == 0
+    assert acme_here.run("config", "path").returncode == 0
     for arguments in (("--help",), ("config", "--help")):
-        helped = acme_site.run(*arguments)
+        helped = acme_here.run(*arguments)
         assert (helped.returncode, "Usage" in helped.stdout) == (0, True)
-    assert acme_site.run("providers").returncode == 3
+    assert acme_here.run("providers").returncode == 3
 
 
-def test_what_is_sound_in_a_broken_file_is_shown(acme_site):
+def test_what_is_sound_in_a_broken_file_is_shown(acme_here):
     write('timeout = "soon"\nretries = 1\n')
-    told = json.loads(acme_site.run("config", "show", "--json").stdout)
+    told = json.loads(acme_here.run("config", "show", "--json").stdout)
     rows = {row["name"]: row for row in told["settings"]}
     assert rows["retries"]["value"] == 1
     assert rows["timeout"]["problem"].endswith("timeout: not a number; mend the file")
 
 
-def test_an_endpoint_is_taken_out_and_the_rest_stays(acme_site):
+def test_an_endpoint_is_taken_out_and_the_rest_stays(acme_here):
     write(ENDPOINTS)
-    done = acme_site.run("providers", "remove", "one", "--yes")
+    done = acme_here.run("providers", "remove", "one", "--yes")
     assert done.returncode == 0, done.stderr
     start, end = ENDPOINTS.index("# tried"), ENDPOINTS.index("# The other")
     assert config_file().read_text() == ENDPOINTS[:start] + ENDPOINTS[end:]
-    assert "two" in acme_site.run("providers").stdout
+    assert "two" in acme_here.run("providers").stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(["one"], "add --yes"), (["three", "--yes"], "it describes one, two")],
 )
-def test_an_endpoint_is_not_taken_out_by_mistake(acme_site, arguments, said):
+def test_an_endpoint_is_not_taken_out_by_mistake(acme_here, arguments, said):
     write(ENDPOINTS)
-    done = acme_site.run("providers", "remove", *arguments)
+    done = acme_here.run("providers", "remove", *arguments)
     assert (done.returncode, said in done.stderr) == (2, True)
     assert config_file().read_text() == ENDPOINTS
 
 
-def test_what_was_added_can_be_removed_again(acme_site):
+def test_what_was_added_can_be_removed_again(acme_here):
     before = 'provider = "acme"\n'
     write(before)
     code = (
@@ -169,8 +169,8 @@ def test_what_was_added_can_be_removed_again(acme_site):
         "table = {'base_url': 'http://127.0.0.1:1', 'like': 'acme', 'image': {'max_items': 2}}\n"
         f"add_table(Path({str(config_file())!r}), key, toml_table(key, table, ['tried']))\n"
     )
-    done = acme_site.python(code)
+    done = acme_here.python(code)
     assert done.returncode == 0, done.stderr
     assert isinstance(done, subprocess.CompletedProcess)
-    assert acme_site.run("providers", "remove", "new", "--yes").returncode == 0
+    assert acme_here.run("providers", "remove", "new", "--yes").returncode == 0
     assert config_file().read_text().rstrip() == before.rstrip()

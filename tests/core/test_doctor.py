@@ -27,8 +27,8 @@ def found(site, *arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
     return done.returncode, {f"{f['group']}: {f['name']}": f for f in json.loads(done.stdout)}
 
 
-def test_a_sound_machine_passes(acme_site):
-    code, findings = found(acme_site)
+def test_a_sound_machine_passes(acme_here):
+    code, findings = found(acme_here)
     failed = {name: f for name, f in findings.items() if f["status"] == "failed"}
     assert (code, failed) == (0, {})
     assert findings["media: decoding"]["status"] == "ok"
@@ -36,75 +36,75 @@ def test_a_sound_machine_passes(acme_site):
     assert findings["media: decoders"]["detail"].startswith("h264, hevc")
 
 
-def test_the_table_says_what_to_do(acme_site):
-    done = acme_site.run("doctor")
+def test_the_table_says_what_to_do(acme_here):
+    done = acme_here.run("doctor")
     assert done.returncode == 0, done.stderr
     assert "WHAT TO DO" in done.stdout
     assert "type: mediasense init --provider NAME" in done.stdout
     assert "note: nothing failed" in done.stderr
 
 
-def test_nothing_is_asked_of_anybody_unless_that_is_wanted(acme_site, httpserver):
+def test_nothing_is_asked_of_anybody_unless_that_is_wanted(acme_here, httpserver):
     httpserver.expect_request("/models").respond_with_json({"models": ["acme-eye"]})
-    acme_site.environment.update(ACME_URL=httpserver.url_for(""), ACME_KEY=KEY)
-    assert found(acme_site)[0] == 0
+    acme_here.environment.update(ACME_URL=httpserver.url_for(""), ACME_KEY=KEY)
+    assert found(acme_here)[0] == 0
     assert httpserver.log == []
-    code, findings = found(acme_site, "--online")
+    code, findings = found(acme_here, "--online")
     assert (code, findings["endpoints: acme"]["detail"]) == (0, "ready")
     assert len(httpserver.log) == 1
 
 
-def test_a_service_that_refuses_the_key_fails_online(acme_site, httpserver):
+def test_a_service_that_refuses_the_key_fails_online(acme_here, httpserver):
     httpserver.expect_request("/models").respond_with_json({"error": "no"}, status=401)
-    acme_site.environment.update(ACME_URL=httpserver.url_for(""), ACME_KEY=KEY)
-    code, findings = found(acme_site, "--online")
+    acme_here.environment.update(ACME_URL=httpserver.url_for(""), ACME_KEY=KEY)
+    code, findings = found(acme_here, "--online")
     assert code == 13
     assert findings["endpoints: acme"]["detail"].startswith("unauthorised")
 
 
-def test_keys_are_named_with_where_they_are(acme_site):
-    acme_site.environment["ACME_KEY"] = KEY
-    _, findings = found(acme_site)
+def test_keys_are_named_with_where_they_are(acme_here):
+    acme_here.environment["ACME_KEY"] = KEY
+    _, findings = found(acme_here)
     assert findings["keys: ACME_KEY"]["detail"] == "for acme: in the environment"
 
 
-def test_saved_keys_that_others_may_read_fail(acme_site):
+def test_saved_keys_that_others_may_read_fail(acme_here):
     path = home(".config", "mediasense", "keys.toml")
     path.write_text(f'[ACME_KEY]\nkey = "{KEY}"\n')
     path.chmod(0o644)
-    code, findings = found(acme_site)
+    code, findings = found(acme_here)
     assert (code, findings["keys: saved keys"]["hint"]) == (13, f"type: chmod 600 '{path}'")
     path.chmod(0o600)
-    assert found(acme_site)[1]["keys: ACME_KEY"]["detail"] == f"for acme: {path}"
+    assert found(acme_here)[1]["keys: ACME_KEY"]["detail"] == f"for acme: {path}"
 
 
-def test_a_key_that_no_installed_plugin_looks_for_names_the_package(acme_site):
-    acme_site.environment["GROQ_API_KEY"] = KEY
-    code, findings = found(acme_site)
+def test_a_key_that_no_installed_plugin_looks_for_names_the_package(acme_here):
+    acme_here.environment["GROQ_API_KEY"] = KEY
+    code, findings = found(acme_here)
     assert code == 0
     assert findings["keys: GROQ_API_KEY"]["hint"] == "type: pip install mediasense-openai-compat"
 
 
-def test_a_broken_config_file_is_one_failure_and_the_rest_is_checked(acme_site):
+def test_a_broken_config_file_is_one_failure_and_the_rest_is_checked(acme_here):
     home(".config", "mediasense", "config.toml").write_text("timeout =")
-    code, findings = found(acme_site)
+    code, findings = found(acme_here)
     failed = [name for name, f in findings.items() if f["status"] == "failed"]
     assert (code, failed) == (13, ["config: config file"])
     assert findings["media: decoding"]["status"] == "ok"
 
 
-def test_a_broken_plugin_fails_and_the_rest_is_checked(acme_site):
-    acme_site.install("broken", "raise RuntimeError('no')")
-    code, findings = found(acme_site)
+def test_a_broken_plugin_fails_and_the_rest_is_checked(acme_here):
+    acme_here.install("broken", "raise RuntimeError('no')")
+    code, findings = found(acme_here)
     assert (code, findings["installation: broken"]["hint"]) == (13, "type: mediasense plugins")
     assert findings["installation: plugin acme"]["status"] == "ok"
 
 
-def test_a_plugin_for_another_core_fails(acme_site):
-    acme_site.install("late", "", distribution="mediasense-late")
-    metadata = acme_site.folder / "mediasense_late-1.0.dist-info" / "METADATA"
+def test_a_plugin_for_another_core_fails(acme_here):
+    acme_here.install("late", "", distribution="mediasense-late")
+    metadata = acme_here.folder / "mediasense_late-1.0.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text() + "Requires-Dist: mediasense>=9,<10\n")
-    _, findings = found(acme_site)
+    _, findings = found(acme_here)
     if (
         "installation: mediasense" in findings
         and findings["installation: mediasense"]["status"] == "ok"
@@ -138,7 +138,7 @@ def test_versions_are_compared_by_their_numbers(version, bounds, right):
         (None, 0o644, "warning", "others may read"),
     ],
 )
-def test_the_cache_is_looked_at_and_not_changed(acme_site, data, mode, status, said):
+def test_the_cache_is_looked_at_and_not_changed(acme_here, data, mode, status, said):
     path = home(".cache", "mediasense", "answers.sqlite")
     if data is None:
         connection = sqlite3.connect(path)
@@ -149,18 +149,18 @@ def test_the_cache_is_looked_at_and_not_changed(acme_site, data, mode, status, s
         path.write_bytes(data)
     path.chmod(mode)
     before = path.read_bytes()
-    acme_site.environment["MEDIASENSE_CACHE"] = "on"
-    _, findings = found(acme_site)
+    acme_here.environment["MEDIASENSE_CACHE"] = "on"
+    _, findings = found(acme_here)
     assert findings["storage: cache"]["status"] == status
     assert said in findings["storage: cache"]["detail"]
     assert path.read_bytes() == before
 
 
-def test_an_env_file_is_looked_at(acme_site, tmp_path):
+def test_an_env_file_is_looked_at(acme_here, tmp_path):
     path = tmp_path / "own.env"
     path.write_text(f"ACME_KEY={KEY}\n=nonsense {KEY}\n")
-    acme_site.environment["MEDIASENSE_ENV_FILE"] = str(path)
-    _, findings = found(acme_site)
+    acme_here.environment["MEDIASENSE_ENV_FILE"] = str(path)
+    _, findings = found(acme_here)
     assert findings[f"keys: {path}"]["detail"] == "not understood: line 2"
 
 

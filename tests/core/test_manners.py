@@ -37,20 +37,20 @@ def analyze_image(request):
 
 
 @pytest.fixture
-def talking(site, monkeypatch):
-    """A provider that answers with a warning, for processes."""
+def talking(here, monkeypatch):
+    """A provider that answers with a warning."""
     for name in ("NO_COLOR", "FORCE_COLOR", "CI", "GITHUB_ACTIONS", "PY_COLORS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("MEDIASENSE_CACHE", "off")
-    site.install("talks", TALKS)
-    return site
+    here.install("talks", TALKS)
+    return here
 
 
 @pytest.fixture
 def cli(installed):
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(), list(arguments))
+        return CliRunner().invoke(build(next(iter(arguments), None)), list(arguments))
 
     return run
 
@@ -145,12 +145,12 @@ def test_a_verbose_command_says_where_the_answer_was_kept(talking, picture, monk
 
 
 def test_a_verbose_command_says_no_key_and_nothing_of_the_media(
-    acme_site, picture, httpserver, monkeypatch
+    acme_here, picture, httpserver, monkeypatch
 ):
     monkeypatch.setenv("ACME_URL", httpserver.url_for(""))
     monkeypatch.setenv("ACME_KEY", "sk-acme-0123456789")
     httpserver.expect_request("/look").respond_with_json({"answer": "a cat"})
-    done = acme_site.run("-v", "image", picture, "-p", "acme")
+    done = acme_here.run("-v", "image", picture, "-p", "acme")
     assert done.stdout == "a cat\n"
     assert "step: ask: acme acme-eye, " in done.stderr
     assert "sk-acme" not in done.stderr

@@ -85,7 +85,7 @@ def register_commands(app):
 @pytest.fixture
 def cli(installed):
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(), list(arguments))
+        return CliRunner().invoke(build(next(iter(arguments), None)), list(arguments))
 
     return run
 

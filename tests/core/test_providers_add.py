@@ -52,7 +52,7 @@ def cli(installed, config):
     installed.install("speak", SPEAK)
 
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(), list(arguments))
+        return CliRunner().invoke(build(next(iter(arguments), None)), list(arguments))
 
     return run
 

@@ -8,12 +8,12 @@ import pytest
 
 
 @pytest.fixture
-def shop(acme_site, httpserver, tmp_path, make_image):
+def shop(acme_here, httpserver, tmp_path, make_image):
     """The command line in a folder with a picture, and a service that answers."""
     httpserver.expect_request("/look").respond_with_json({"answer": "a **red** car"})
-    acme_site.environment.update(ACME_URL=httpserver.url_for("/"), ACME_KEY="k")
+    acme_here.environment.update(ACME_URL=httpserver.url_for("/"), ACME_KEY="k")
     (tmp_path / "car.png").write_bytes(make_image())
-    return acme_site
+    return acme_here
 
 
 def ask(shop, tmp_path, *arguments):

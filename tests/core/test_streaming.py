@@ -492,7 +492,9 @@ def test_what_follows_a_schema_is_not_streamed(installed, picture, options, told
     from typer.testing import CliRunner
 
     installed.install("talker", TALKER)
-    done = CliRunner().invoke(build(), ["image", picture, "-p", "talker", "--stream", *options])
+    done = CliRunner().invoke(
+        build("image"), ["image", picture, "-p", "talker", "--stream", *options]
+    )
     assert done.exit_code == 2
     assert told in done.stderr
 

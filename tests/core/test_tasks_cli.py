@@ -71,7 +71,7 @@ def cli(installed, tmp_path, monkeypatch) -> Callable[..., Result]:
     (tmp_path / "config.toml").touch()
 
     def run(*arguments: object) -> Result:
-        return CliRunner().invoke(build(), list(map(str, arguments)))
+        return CliRunner().invoke(build(str(arguments[0])), list(map(str, arguments)))
 
     return run
 

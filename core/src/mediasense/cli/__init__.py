@@ -27,9 +27,7 @@ def main() -> None:
 
         if is_asked():
             complete(build)
-        # A shell that asks for completions wants to know of all commands.
-        completes = "_MEDIASENSE_COMPLETE" in os.environ
-        build(None if completes else next(iter(sys.argv[1:]), None))(prog_name=NAME)
+        build(next(iter(sys.argv[1:]), None))(prog_name=NAME)
     except KeyboardInterrupt:
         _leave(_INTERRUPTED)
     except SystemExit as end:
