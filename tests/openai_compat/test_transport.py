@@ -1,10 +1,12 @@
 """Connections to services: which are used again, and how they fail."""
 
+import gc
 import gzip
 import json
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -304,3 +306,14 @@ def test_the_sdk_tries_again_over_it(client, scripted):
     sdk = openai.OpenAI(api_key="k", base_url=server.url, max_retries=1, http_client=client)
     assert sdk.post("/x", cast_to=object, content=b"{}") == {"choices": []}
     assert server.connections == 2
+
+
+def test_a_client_that_is_forgotten_leaves_no_connection_open(scripted):
+    service = scripted((ANSWER, ANSWER))
+    client = DirectClient(LIMITS)
+    assert post(client, service.url).status_code == 200
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del client
+        gc.collect()
+    assert [str(item.message) for item in caught] == []

@@ -13,8 +13,9 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -182,6 +183,8 @@ class _Idle:
         self._limits = limits
         self._waiting: deque[_Waiting] = deque()
         self._lock = threading.Lock()
+        # Clients that are not used any more are forgotten, and nobody closes them.
+        weakref.finalize(self, _close, self._waiting).atexit = False
 
     def take(self) -> http.client.HTTPConnection | None:
         """The one used last, if it is still open."""
@@ -204,16 +207,14 @@ class _Idle:
             ):
                 old.append(self._waiting.popleft())
             self._waiting.append(_Waiting(connection))
-        for waiting in old:
-            waiting.connection.close()
+        _close(old)
 
     def close(self) -> None:
         """Close them all."""
         with self._lock:
             old = tuple(self._waiting)
             self._waiting.clear()
-        for waiting in old:
-            waiting.connection.close()
+        _close(old)
 
     def _is_fresh(self, waiting: _Waiting) -> bool:
         most = self._limits.keepalive_expiry
@@ -224,6 +225,11 @@ class _Idle:
 class _Waiting:
     connection: http.client.HTTPConnection
     since: float = field(default_factory=time.monotonic)
+
+
+def _close(waiting: Iterable[_Waiting]) -> None:
+    for one in waiting:
+        one.connection.close()
 
 
 class _Content(httpx2.SyncByteStream):
