@@ -32,7 +32,7 @@ def analyze_image(request):
     if request.prompt == "sleep":
         import time
         time.sleep(1.5)
-    return Answer(text="a cat", model="m", finish_reason="stop", warnings=("it is blurred",))
+    return Answer(text="a cat", model="m", warnings=("it is blurred",))
 """
 
 

@@ -286,6 +286,7 @@ def test_a_cut_stream_is_an_answer_with_a_warning(google, ask):
     answer = ask(ignore)
     assert (answer.text, answer.finish_reason) == ("one ", None)
     assert "may be cut short" in answer.warnings[0]
+    assert answer.may_be_cut
 
 
 def test_a_stream_without_a_piece_is_no_answer(google, ask):

@@ -124,6 +124,7 @@ def test_a_stream_that_ends_early_gives_what_came_and_a_warning(stream, protocol
     assert answer.warnings == (
         "openai ended the answer without saying that it is whole; it may be cut",
     )
+    assert answer.may_be_cut
 
 
 def test_a_stream_cut_at_its_limit_says_so(stream, protocol):

@@ -25,7 +25,6 @@ from mediasense.sums import cost_of, usage_of
 from mediasense.types import Analysis, Answer, Question, Request, Timings
 
 if TYPE_CHECKING:
-    from mediasense.execution import Done
     from mediasense.memory import Memory, Seen
     from mediasense.providers import Provider
 
@@ -193,7 +192,8 @@ class Answering:
         analysis = make_analysis(
             done, planned, planned.question, answers=tally.answers, timings=tally.timings()
         )
-        if memory and seen and _repeatable(planned) and not _may_be_cut(done, planned):
+        whole = not any(answer.may_be_cut for answer in done.answers)
+        if memory and seen and whole and _repeatable(planned):
             memory.keep(seen, analysis)
         return analysis
 
@@ -298,17 +298,6 @@ def _repeatable(planned: Planned) -> bool:
     return all(
         call.model is not None or call.provider.kind == "device" for call in planned.plan.calls
     )
-
-
-def _may_be_cut(done: Done, planned: Planned) -> bool:
-    """Whether an answer to the question, or to a part of it, is in doubt."""
-    from mediasense.memory import may_be_cut
-
-    asking = planned.plan.asking
-    if asking is None or asking.prompt is None:
-        return False
-    heard = len(done.heard.answers) if done.heard is not None else 0
-    return any(may_be_cut(answer) for answer in done.answers[heard:])
 
 
 class _Shown:

@@ -246,9 +246,9 @@ class Memory:
     def keep_call(self, seen: Seen, request: Request, answer: Answer) -> None:
         """Keep the answer to one call, unless a file that was sent changed meanwhile.
 
-        One that may be cut is not kept: it would be given again for ever.
+        One that may be cut is not kept.
         """
-        if getattr(request, "prompt", None) is not None and may_be_cut(answer):
+        if answer.may_be_cut:
             return
         self._put(seen, "call", lambda: asdict(answer), request.provider.name)
 
@@ -312,11 +312,6 @@ class Memory:
 
 
 _NOT_IN_CALLS = ("provider", "access", "timeout", "retries", "images", "video", "audio")
-
-
-def may_be_cut(answer: Answer) -> bool:
-    """Whether the answer to a question is in doubt: nothing is known of its end, and it warns."""
-    return answer.finish_reason is None and bool(answer.warnings)
 
 
 def _told(provider: Provider) -> str:

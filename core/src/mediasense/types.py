@@ -489,6 +489,8 @@ class Answer:
         cost: US dollars that the service says it charged; where it says nothing, the core fills
             in what the kept price list says, or leaves ``None`` for unknown.
         cached: Whether it was given before, and kept; set by the core.
+        may_be_cut: Whether the service ended it without saying that it is whole. It is told to the
+            user with a warning, and is not kept: it would be given again for ever.
     """
 
     text: str
@@ -501,6 +503,7 @@ class Answer:
     warnings: tuple[str, ...] = ()
     cost: float | None = None
     cached: bool = False
+    may_be_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,7 @@ def read(
         usage=_usage(reply.usage),
         finish_reason=_finish_reason(reply.finish),
         warnings=_warnings(reply, request.provider.name),
+        may_be_cut=_finish_reason(reply.finish) is None,
     )
 
 

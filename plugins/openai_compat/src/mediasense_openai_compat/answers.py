@@ -135,13 +135,15 @@ class Reply:
         finished = _FINISHED.get(reason) if reason else None
         if not text.strip():
             raise self._billed(self._without_text(finished))
+        doubts = self._doubts(finished, streamed=streamed)
         return Answer(
             text=text,
             model=self.model,
             usage=self._usage,
             finish_reason=finished,
-            warnings=(*warnings, *self._doubts(finished, streamed=streamed)),
+            warnings=(*warnings, *doubts),
             cost=self._cost,
+            may_be_cut=finished is None and bool(doubts),
         )
 
     def _billed(self, error: ProviderError) -> ProviderError:
