@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,20 +41,8 @@ def read_key_frames(
     """
     from mediasense.media.keyframes import choose_key_frames
 
-    with Workspace(on_progress) as workspace:
-        video = _video(source, workspace)
-        work = partial(
-            choose_key_frames,
-            source=workspace.file_of(video),
-            folder=workspace.subfolder(),
-            most=most,
-            start=start,
-            end=end,
-            max_width=max_side,
-            max_height=max_side,
-            max_bytes=max_bytes,
-        )
-        return _read(workspace.decode(work, "choosing frames").frames)
+    choose = partial(choose_key_frames, most=most, start=start, end=end, max_bytes=max_bytes)
+    return _taken(choose, source, max_side, on_progress, "choosing frames")
 
 
 def pictures_at(
@@ -82,18 +70,27 @@ def pictures_at(
     """
     from mediasense.media.keyframes import frames_at
 
+    choose = partial(frames_at, moments=tuple(moments), max_bytes=max_bytes)
+    return _taken(choose, source, max_side, on_progress, "reading frames")
+
+
+def _taken(
+    choose: Callable[..., keyframes.KeyFrames],
+    source: Source,
+    max_side: int,
+    on_progress: OnProgress | None,
+    words: str,
+) -> tuple[KeyFrame, ...]:
     with Workspace(on_progress) as workspace:
         video = _video(source, workspace)
         work = partial(
-            frames_at,
+            choose,
             source=workspace.file_of(video),
             folder=workspace.subfolder(),
-            moments=tuple(moments),
             max_width=max_side,
             max_height=max_side,
-            max_bytes=max_bytes,
         )
-        return _read(workspace.decode(work, "reading frames").frames)
+        return _read(workspace.decode(work, words).frames)
 
 
 def _video(source: Source, workspace: Workspace) -> Media:

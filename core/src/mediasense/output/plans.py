@@ -37,7 +37,7 @@ def plan_json(planned: Planned) -> str:
 def print_plan(planned: Planned) -> None:
     """The plan as a table on stdout, with what it is about above and what is left out below."""
     plan = planned.plan
-    lines = [_described(item) for item in planned.media]
+    lines = [f"{item.name or item.uri}: {media_words(item)}" for item in planned.media]
     write(answers(), "\n".join([*lines, f"strategy: {plan.strategy}", "", ""]))
     print_table(
         ("step", "what", "who", "calls", "images", "sent", "tokens", "cost"),
@@ -49,17 +49,24 @@ def print_plan(planned: Planned) -> None:
     write(answers(), "\n" + "\n".join(below) + "\n")
 
 
-def _described(media: Media) -> str:
+def media_words(media: Media, *, sound: str = "sound", silence: str = "no sound") -> str:
+    """What is known of a file, in one line.
+
+    Args:
+        media: The file.
+        sound: What a video with sound is said to have.
+        silence: The same of one without.
+    """
     facts = [media.mime_type or media.modality]
     if media.width and media.height:
         facts.append(f"{media.width} x {media.height}")
     if media.seconds is not None:
         facts.append(clock(media.seconds))
     if media.modality == "video" and media.has_sound is not None:
-        facts.append("sound" if media.has_sound else "no sound")
+        facts.append(sound if media.has_sound else silence)
     if media.size is not None:
         facts.append(size(media.size))
-    return f"{media.name or media.uri}: {', '.join(facts)}"
+    return ", ".join(facts)
 
 
 def _row(step: Step, media: Media) -> tuple[str, ...]:

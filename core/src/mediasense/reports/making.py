@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from mediasense.names import Strategy
 from mediasense.output.money import dollars
+from mediasense.output.plans import media_words
 from mediasense.reports.html import NOTHING, Html, joined, tag
 from mediasense.reports.sources import Sources
 from mediasense.steps import LeftOut, Step, clock, size
-from mediasense.types import Analysis, Media, Usage
+from mediasense.types import Analysis, Usage
 
 _STRATEGIES: dict[Strategy, str] = {
     "images": "the images were sent",
@@ -144,7 +145,8 @@ def _facts(analysis: Analysis, sources: Sources) -> Iterable[Html]:
     yield from _fact("Took", _took(analysis))
     yield from _fact("Language", analysis.language or "")
     for shown, media in zip(sources.shown, analysis.media, strict=False):
-        yield from _fact(shown.name, described(media))
+        words = media_words(media, sound="with sound", silence="without sound")
+        yield from _fact(shown.name, words)
 
 
 def _fact(name: str, words: str) -> Iterable[Html]:
@@ -171,20 +173,6 @@ def _took(analysis: Analysis) -> str:
         f"{seconds_words(times.total)}: {seconds_words(times.prepare)} to prepare, "
         f"{seconds_words(times.provider)} waiting for the provider"
     )
-
-
-def described(media: Media) -> str:
-    """What is known of a file, in one line."""
-    facts = [media.mime_type or media.modality]
-    if media.width and media.height:
-        facts.append(f"{media.width} x {media.height}")
-    if media.seconds is not None:
-        facts.append(clock(media.seconds))
-    if media.modality == "video" and media.has_sound is not None:
-        facts.append("with sound" if media.has_sound else "without sound")
-    if media.size is not None:
-        facts.append(size(media.size))
-    return ", ".join(facts)
 
 
 def chips(analysis: Analysis) -> Html:
